@@ -1,0 +1,171 @@
+"""Models and tokenizers from the folder of a base. Importing this is light; torch is imported by the functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domain_adapt.bases.architectures import weight_names
+from domain_adapt.errors import DomainAdaptError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from domain_adapt.bases.resolving import Base
+
+# RoBERTa and its descendants count positions from pad_token_id + 1, so their tables are longer than their inputs.
+_SHIFTED_POSITIONS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer"}
+HEAD_SEED = 0  # an LM head that the base lacks starts from the same numbers in every run
+
+
+def load_masked_lm(base: Base) -> PreTrainedModel:
+    """Returns the masked LM of a base in float32 on the CPU, in evaluation mode.
+
+    A missing LM head is drawn from a generator of its own: the same every time, and the global ones are untouched.
+
+    Raises:
+        DomainAdaptError: If encoder weights are missing or have the wrong shape, or a file is damaged.
+    """
+    from transformers import AutoConfig, AutoModelForMaskedLM
+
+    config = AutoConfig.from_pretrained(base.folder, local_files_only=True)
+    # DeBERTa-v2 has two LM heads: files with the original one load it only if the config does not say "legacy",
+    # which it does by default.
+    if config.model_type == "deberta-v2" and any(
+        key.startswith("lm_predictions.") for key in weight_names(base.folder, base.name)
+    ):
+        config.legacy = False
+    return _load(AutoModelForMaskedLM, base.folder, base.name, HEAD_SEED, config=config)[0]
+
+
+def load_question_answering(folder: Path, *, seed: int | None) -> PreTrainedModel:
+    """Returns an extractive QA model in float32 on the CPU, in evaluation mode.
+
+    Args:
+        folder: A masked LM or encoder, whose new QA head is drawn from ``seed``, or a QA model, which keeps its head.
+        seed: None if the head must be there already.
+
+    Raises:
+        DomainAdaptError: If encoder weights are missing or have the wrong shape, a file is damaged, or ``seed`` is None
+            and there is no QA head.
+    """
+    from transformers import AutoModelForQuestionAnswering
+
+    model, missing = _load(AutoModelForQuestionAnswering, folder, str(folder), seed or 0)
+    if seed is None and missing:
+        raise DomainAdaptError(
+            f"{folder} is not a question-answering model: it has no {sorted(missing)[0]}",
+            hint="domain-adapt finetune makes one out of it",
+        )
+    return model
+
+
+def longest_input(config: Any) -> int | None:
+    """Returns the most tokens that a model of this configuration can read, or None if it sets no limit."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions <= 0:
+        return None
+    if config.model_type in _SHIFTED_POSITIONS:
+        positions -= (config.pad_token_id or 0) + 1
+    return positions
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Returns the fast tokenizer in ``folder``.
+
+    Raises:
+        DomainAdaptError: If there is none, it is a slow one, has no mask or padding token, or has more entries than
+            the embedding table of the model in ``folder`` has rows.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+    except Exception as error:  # tokenizers raises bare Exception for a damaged file
+        raise DomainAdaptError(f"{folder}: no tokenizer that can be loaded: {_first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise DomainAdaptError(f"{folder}: expected a fast tokenizer (tokenizer.json), found only a slow one")
+    for role in ("mask_token", "pad_token"):
+        if getattr(tokenizer, f"{role}_id") is None:
+            raise DomainAdaptError(f"{folder}: the tokenizer has no {role}, which a masked language model needs")
+    config = folder / "config.json"
+    if config.is_file():
+        rows = json.loads(config.read_text(encoding="utf-8")).get("vocab_size")
+        if isinstance(rows, int) and len(tokenizer) > rows:
+            raise DomainAdaptError(
+                f"{folder}: the tokenizer has {len(tokenizer)} entries, but vocab_size in config.json is {rows}: "
+                "they do not belong together"
+            )
+    return tokenizer
+
+
+def save_model(model: PreTrainedModel, folder: Path) -> None:
+    """Writes config and weights (safetensors) as stock code expects them, without progress bars."""
+    with _quiet():
+        model.save_pretrained(folder)
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Writes a tokenizer so that transformers 4 and 5 both load it as it is.
+
+    ``save_pretrained`` of transformers 5 names classes that 4 does not know, and leaves out ``model_input_names``.
+    """
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    for key in ("is_local", "local_files_only"):  # how it was loaded here is nobody's business
+        settings.pop(key, None)
+    settings["model_input_names"] = list(tokenizer.model_input_names)
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tuple[PreTrainedModel, set[str]]:
+    """Returns the model and the names of the head's weights that were not in the file."""
+    import torch
+
+    try:
+        with _quiet(), torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            model, report = auto.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **options,
+            )
+    except Exception as error:  # shapes, damaged files and odd configs each have an exception type of their own
+        raise DomainAdaptError(f"{name}: the model cannot be loaded: {_first_line(error)}") from error
+    encoder = model.base_model_prefix + "."
+    missing = {key for key in report["missing_keys"] if not key.endswith("_ids")}  # buffers such as position_ids
+    lost = sorted(key for key in missing if key.startswith(encoder))
+    if lost:
+        raise DomainAdaptError(f"{name}: {len(lost)} weights of the encoder are missing, the first is {lost[0]}")
+    return model, missing
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences the loading report and progress bars of transformers; what matters is read from the report itself."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,39 @@
+"""Finished models: published whole, versioned, immutable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from domain_adapt.checkpoints.manifest import Ancestor, Manifest, Parent, read_manifest, write_manifest
+from domain_adapt.checkpoints.store import Checkpoint, CheckpointStore
+from domain_adapt.checkpoints.verify import verify
+from domain_adapt.errors import DomainAdaptError
+from domain_adapt.workspace import Workspace
+
+__all__ = [
+    "Ancestor",
+    "Checkpoint",
+    "CheckpointStore",
+    "Manifest",
+    "Parent",
+    "read_manifest",
+    "resolve",
+    "verify",
+    "write_manifest",
+]
+
+
+def resolve(ref: str | Path, workspace: Workspace = Workspace()) -> Path:
+    """Returns the folder of a checkpoint: ``medical``, ``medical@v1``, or a folder, which is returned as it is.
+
+    Raises:
+        DomainAdaptError: If it is neither a folder with a model nor a checkpoint in the store.
+    """
+    path = Path(ref)
+    looks_like_path = isinstance(ref, Path) or "/" in ref or ref.startswith((".", "~"))
+    # A word such as "medical" is a checkpoint first; a folder of that name counts only if a model lies in it.
+    if path.is_dir() and (looks_like_path or (path / "config.json").is_file()):
+        return path
+    if looks_like_path:
+        raise DomainAdaptError(f"{ref}: no such folder", hint="a checkpoint is named like medical or medical@v1")
+    return CheckpointStore(workspace.checkpoints).find(str(ref)).folder
