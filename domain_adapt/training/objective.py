@@ -1,0 +1,41 @@
+"""What the training loop asks of a stage: batches out of row indices, and sums of losses out of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """One forward pass worth of rows.
+
+    Attributes:
+        inputs: Tensors on the CPU; the loop moves them to the device.
+        targets: Loss term -> number of target items in these rows; known before the forward pass, so that a loss can
+            be normalised over the whole accumulated, all-rank batch (a sum over terms divided by the total count).
+        tokens: Non-padding tokens, for throughput and token budgets.
+    """
+
+    inputs: dict[str, torch.Tensor]
+    targets: dict[str, int]
+    tokens: int
+
+
+class Objective(Protocol):
+    """A stage's side of the training loop."""
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Loss term -> its weight in the total loss."""
+
+    def batch(self, indices: np.ndarray, epoch: int) -> MicroBatch:
+        """Builds the micro-batch of rows ``indices`` ((rows,) int64) in ``epoch``; a pure function of both."""
+
+    def loss(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Returns loss term -> *sum* (not mean) over its target items, each a scalar with gradient."""
