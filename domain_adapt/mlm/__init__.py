@@ -1,0 +1,1 @@
+"""Masked-language-model training: masks, the sparse head, the objective."""
