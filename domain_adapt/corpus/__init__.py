@@ -1,0 +1,1 @@
+"""From sources of text to packed blocks of token ids."""

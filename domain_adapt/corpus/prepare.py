@@ -1,0 +1,178 @@
+"""From sources to a cached corpus: read, normalise, deduplicate, hold out, tokenise, pack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from domain_adapt.corpus.blocks import read_blocks, write_blocks
+from domain_adapt.corpus.packing import Tokens, iter_blocks
+from domain_adapt.corpus.sources import Source
+from domain_adapt.corpus.spool import Progress, Spool, fill_spool
+from domain_adapt.errors import DomainAdaptError
+from domain_adapt.fingerprint import fingerprint
+from domain_adapt.recipes import CorpusSettings
+from domain_adapt.workspace import Workspace, staged_folder, write_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Part of every corpus fingerprint: raise it when cleaning, splitting or packing changes what comes out.
+CORPUS_FORMAT = 1
+_STATISTICS, _COUNTS = "statistics.json", "unigram_counts.npy"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A prepared corpus.
+
+    Attributes:
+        folder: Where it lies; the data sets in ``train`` and ``heldout`` open with ``datasets.load_from_disk`` too.
+        train: (blocks, block_size) int32, read-only and memory-mapped.
+        heldout: The same for the held-out documents; may have no rows.
+        unigram_counts: (vocabulary,) int64, how often each token occurs in ``train``; 0 for special tokens.
+        statistics: Counts, the content hash and each source's provenance; plain JSON values.
+    """
+
+    folder: Path
+    train: Tokens
+    heldout: Tokens
+    unigram_counts: npt.NDArray[np.int64]
+    statistics: dict[str, Any]
+
+
+def corpus_fingerprint(sources: Sequence[Source], settings: CorpusSettings, tokenizer_hash: str) -> str:
+    """Returns the SHA-256 over what decides a corpus: content of the sources, settings, tokenizer.
+
+    Reads the sources' files, but loads neither a tokenizer nor torch.
+    """
+    values = {
+        "format": CORPUS_FORMAT,
+        "sources": [source.fingerprint() for source in sources],
+        "settings": settings.model_dump(mode="json"),
+        "tokenizer": tokenizer_hash,
+    }
+    return fingerprint(values)
+
+
+def prepare_corpus(
+    sources: Sequence[Source],
+    settings: CorpusSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    tokenizer_hash: str,
+    workspace: Workspace,
+    *,
+    on_progress: Progress | None = None,
+) -> Corpus:
+    """Returns the corpus, from the cache if the same was prepared before.
+
+    No seed enters: a document is held out by the hash of its text, so it keeps its side when the corpus grows.
+
+    Args:
+        sources: Read in this order, which is the order of the train documents.
+        settings: Block size, held-out share, shortest document.
+        tokenizer: Fast or slow; needs CLS (or BOS), SEP (or EOS) and PAD tokens.
+        tokenizer_hash: Identity of the tokenizer.
+        workspace: The corpus is kept in ``<cache>/corpora/<fingerprint>``.
+        on_progress: Called with documents and characters read so far, after every batch.
+
+    Raises:
+        DomainAdaptError: If a source cannot be read, or nothing is left to train on.
+    """
+    name = corpus_fingerprint(sources, settings, tokenizer_hash)
+    folder = workspace.cache / "corpora" / name[:16]
+    if not folder.is_dir():
+        with staged_folder(folder) as staging:
+            _build(staging, name, sources, settings, tokenizer, on_progress)
+    return _load(folder, sources, settings.block_size)
+
+
+def _load(folder: Path, sources: Sequence[Source], block_size: int) -> Corpus:
+    statistics = json.loads((folder / _STATISTICS).read_text(encoding="utf-8"))
+    for entry, source in zip(statistics["sources"], sources, strict=True):
+        entry.update(asdict(source.info()))  # a licence corrected in the recipe must not be hidden by the cache
+    return Corpus(
+        folder=folder,
+        train=read_blocks(folder / "train", block_size),
+        heldout=read_blocks(folder / "heldout", block_size),
+        unigram_counts=np.load(folder / _COUNTS, allow_pickle=False),
+        statistics=statistics,
+    )
+
+
+def _build(
+    folder: Path,
+    name: str,
+    sources: Sequence[Source],
+    settings: CorpusSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    on_progress: Progress | None,
+) -> None:
+    cls_id, sep_id, pad_id = _special_ids(tokenizer)
+    spool = fill_spool(folder / "tokens.raw", sources, settings, tokenizer, on_progress)
+    # The highest id and not len(): some vocabularies have gaps.
+    counts = np.zeros(max(tokenizer.get_vocab().values()) + 1, dtype=np.int64)
+
+    def blocks(*, heldout: bool) -> Iterator[Tokens]:
+        documents = spool.documents(heldout=heldout)
+        size = settings.block_size
+        for chunk in iter_blocks(documents, block_size=size, cls_id=cls_id, sep_id=sep_id, pad_id=pad_id):
+            if not heldout:
+                counts[:] += np.bincount(chunk.ravel(), minlength=len(counts))
+            yield chunk
+
+    blocks_train = write_blocks(folder / "train", blocks(heldout=False), settings.block_size, f"{name[:16]}-train")
+    blocks_heldout = write_blocks(folder / "heldout", blocks(heldout=True), settings.block_size, f"{name[:16]}-heldout")
+    spool.path.unlink()
+    counts[tokenizer.all_special_ids] = 0
+    np.save(folder / _COUNTS, counts, allow_pickle=False)
+    statistics = _statistics(spool, sources) | {"blocks_train": blocks_train, "blocks_heldout": blocks_heldout}
+    write_json(folder / _STATISTICS, statistics)
+
+
+def _statistics(spool: Spool, sources: Sequence[Source]) -> dict[str, Any]:
+    lengths = np.frombuffer(spool.lengths, dtype=np.int64)
+    origins = np.frombuffer(spool.sources, dtype=np.uint16)
+    heldout = np.frombuffer(spool.heldout, dtype=np.bool_)
+    return {
+        "documents_read": spool.read,
+        "documents_short": spool.short,
+        "documents_duplicate": spool.duplicate,
+        "documents_train": int((~heldout).sum()),
+        "documents_heldout": int(heldout.sum()),
+        "tokens_train": int(lengths[~heldout].sum()),
+        "tokens_heldout": int(lengths[heldout].sum()),
+        "characters": spool.characters,
+        "content_hash": spool.content_hash,
+        "sources": [
+            asdict(source.info())
+            | {
+                "documents": int((origins == index).sum()),
+                "tokens": int(lengths[origins == index].sum()),
+                "fingerprint": source.fingerprint(),
+            }
+            for index, source in enumerate(sources)
+        ],
+    }
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int, int]:
+    """Returns the ids that open, close and fill a block; BOS and EOS stand in for CLS and SEP."""
+    candidates = {
+        "CLS": (tokenizer.cls_token_id, tokenizer.bos_token_id),
+        "SEP": (tokenizer.sep_token_id, tokenizer.eos_token_id),
+        "PAD": (tokenizer.pad_token_id,),
+    }
+    found = {name: next((i for i in ids if isinstance(i, int)), None) for name, ids in candidates.items()}
+    missing = [name for name, identifier in found.items() if identifier is None]
+    if missing:
+        raise DomainAdaptError(
+            f"the tokenizer has no {' and no '.join(missing)} token", hint="the base must be a masked language model"
+        )
+    return cast("tuple[int, int, int]", tuple(found.values()))
