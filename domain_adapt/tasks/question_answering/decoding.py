@@ -1,0 +1,182 @@
+"""From start and end logits to answers, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain_adapt.recipes import QuestionAnsweringSettings
+from domain_adapt.tasks.question_answering.data import Example
+from domain_adapt.tasks.question_answering.windows import Features
+
+# Below every real logit, and two of them still add up to a finite float32.
+IMPOSSIBLE = np.float32(-1e30)
+# Windows decoded at once: 256 windows x 512 tokens x 30 span lengths x 4 bytes = 16 MB.
+_CHUNK_WINDOWS = 256
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer; ``context[start:end] == text``, and "" with start = end = 0 means that there is none.
+
+    Attributes:
+        score: Probability among all allowed spans of the example and "no answer", in (0, 1].
+        span_score: Start logit plus end logit of this answer.
+        null_score: Start logit plus end logit of "no answer": the least over the example's windows.
+    """
+
+    id: str
+    text: str
+    start: int
+    end: int
+    score: float
+    span_score: float
+    null_score: float
+
+
+def best_spans(
+    start_logits: np.ndarray,
+    end_logits: np.ndarray,
+    features: Features,
+    examples: Sequence[Example],
+    settings: QuestionAnsweringSettings,
+    *,
+    allow_null: bool,
+) -> list[Prediction]:
+    """Returns the best answer of each example: :func:`rank_spans` with one rank."""
+    ranked = rank_spans(start_logits, end_logits, features, examples, settings, n_best=1, allow_null=allow_null)
+    return [predictions[0] for predictions in ranked]
+
+
+def rank_spans(
+    start_logits: np.ndarray,
+    end_logits: np.ndarray,
+    features: Features,
+    examples: Sequence[Example],
+    settings: QuestionAnsweringSettings,
+    *,
+    n_best: int,
+    allow_null: bool,
+) -> list[list[Prediction]]:
+    """Returns at most ``n_best`` answers of each example, best first, at least one.
+
+    A span starts and ends in the context, does not end before it starts and has at most ``max_answer_length`` tokens.
+    A span seen in several windows counts once, with the best of its scores. With ``allow_null`` "no answer" is ranked
+    among the spans; without, it is given only where the context has no visible token.
+
+    Args:
+        start_logits: (windows, longest window) float32; what stands behind the end of a window is not read.
+        end_logits: The same shape.
+        features: The windows.
+        examples: What the features were made of.
+        settings: ``max_answer_length`` is read.
+        n_best: Answers an example.
+        allow_null: Whether "" is a possible answer.
+    """
+    ranked: list[list[Prediction]] = []
+    for first, last in _example_chunks(features, len(examples)):
+        rows = np.arange(*np.searchsorted(features.example_index, [first, last]))
+        width = features.lengths[rows].max(initial=1)
+        start = start_logits[rows, :width].astype(np.float32)
+        end = end_logits[rows, :width].astype(np.float32)
+        owners = features.example_index[rows] - first
+        null = np.full(last - first, np.inf, dtype=np.float32)
+        np.minimum.at(null, owners, start[:, 0] + end[:, 0])
+        table = _span_table(start, end, features, rows, owners, settings.max_answer_length)
+        ranked.extend(_rank(table, null, examples[first:last], n_best, allow_null))
+    return ranked
+
+
+@dataclass(frozen=True)
+class _SpanTable:
+    """The spans of some examples, a row for each context token as the first and a column for each length.
+
+    Attributes:
+        scores: (context tokens of all examples, longest answer) float32.
+        offsets: (context tokens, 2) int32.
+        splits: (examples + 1,) int64, rows of each example.
+    """
+
+    scores: np.ndarray
+    offsets: np.ndarray
+    splits: np.ndarray
+
+
+def _example_chunks(features: Features, examples: int) -> Iterator[tuple[int, int]]:
+    """Yields half-open ranges of examples that have about ``_CHUNK_WINDOWS`` windows together."""
+    windows_before = np.searchsorted(features.example_index, np.arange(examples + 1))
+    first = 0
+    while first < examples:
+        last = int(np.searchsorted(windows_before, windows_before[first] + _CHUNK_WINDOWS, side="right")) - 1
+        last = min(max(last, first + 1), examples)
+        yield first, last
+        first = last
+
+
+def _span_table(
+    start: np.ndarray, end: np.ndarray, features: Features, rows: np.ndarray, owners: np.ndarray, longest: int
+) -> _SpanTable:
+    """Merges the windows of each example into one table over its whole context."""
+    width = start.shape[1]
+    answerable = features.padded(features.answerable, rows, False)
+    start = np.where(answerable, start, IMPOSSIBLE)
+    end = np.where(answerable, end, IMPOSSIBLE)
+    behind = np.full((len(rows), longest - 1), IMPOSSIBLE, dtype=np.float32)
+    ends = np.lib.stride_tricks.sliding_window_view(np.concatenate([end, behind], axis=1), longest, axis=1)
+
+    # Index of each context token in the whole context, then in the table.
+    columns = np.arange(width)
+    begin = features.context_begin[rows][:, None]
+    inside = (columns >= begin) & (columns < features.lengths[rows][:, None])
+    in_context = columns - begin + features.context_offset[rows][:, None]
+    counts = np.zeros(int(owners[-1]) + 1, dtype=np.int64)
+    np.maximum.at(counts, owners, np.where(inside, in_context + 1, 0).max(axis=1))
+    splits = np.concatenate([[0], np.cumsum(counts)])
+    target = splits[owners][:, None] + in_context
+
+    scores = np.full((splits[-1], longest), 2 * IMPOSSIBLE, dtype=np.float32)
+    offsets = np.zeros((splits[-1], 2), dtype=np.int32)
+    window_offsets = features.padded(features.offsets, rows, 0)
+    # Within the k-th windows of all examples every token occurs once, so plain fancy assignment is enough.
+    order = np.arange(len(rows)) - np.searchsorted(owners, owners)
+    for turn in range(int(order.max(initial=-1)) + 1):
+        these = np.flatnonzero(order == turn)
+        cells = inside[these]
+        where = target[these][cells]
+        seen = start[these][cells][:, None] + ends[these][cells]
+        scores[where] = np.maximum(scores[where], seen)
+        offsets[where] = window_offsets[these][cells]
+    return _SpanTable(scores, offsets, splits)
+
+
+def _rank(
+    table: _SpanTable, null: np.ndarray, examples: Sequence[Example], n_best: int, allow_null: bool
+) -> Iterator[list[Prediction]]:
+    """Yields the ranked answers of each example."""
+    longest = table.scores.shape[1]
+    for index, example in enumerate(examples):
+        rows = slice(table.splits[index], table.splits[index + 1])
+        scores = table.scores[rows].ravel()
+        null_score = float(null[index])
+        top = max(float(scores.max(initial=IMPOSSIBLE)), null_score)
+        mass = float(np.exp(scores - np.float32(top), dtype=np.float32).sum(dtype=np.float64))
+        mass += float(np.exp(null_score - top))
+        kept = min(n_best, len(scores))
+        cells = np.argpartition(-scores, kept - 1)[:kept] if 0 < kept < len(scores) else np.arange(len(scores))
+        cells = cells[np.lexsort((cells, -scores[cells]))]  # equal scores: the earlier, shorter span first
+        candidates = [(float(scores[cell]), int(cell)) for cell in cells if scores[cell] > IMPOSSIBLE / 2]
+        if allow_null or not candidates:
+            # Stable: at equal scores the span stays in front, "no answer" must be strictly better.
+            candidates = sorted([*candidates, (null_score, -1)], key=lambda candidate: -candidate[0])
+        predictions = []
+        for value, cell in candidates[:n_best]:
+            begin, finish = 0, 0
+            if cell >= 0:
+                token, extra = divmod(cell, longest)
+                begin, finish = int(table.offsets[rows][token, 0]), int(table.offsets[rows][token + extra, 1])
+            score = max(float(np.exp(value - top)) / mass, float(np.finfo(np.float32).tiny))
+            text = example.context[begin:finish]
+            predictions.append(Prediction(example.id, text, begin, finish, min(score, 1.0), value, null_score))
+        yield predictions

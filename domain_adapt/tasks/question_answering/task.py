@@ -1,0 +1,106 @@
+"""Question answering behind the interface of task types. Light: every heavy part is imported where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domain_adapt.bases import load_question_answering
+from domain_adapt.recipes import HubDataset, QuestionAnsweringSettings, TaskRecipe
+from domain_adapt.tasks.interface import LoadedExamples, TaskType
+from domain_adapt.tasks.question_answering.data import Example, load_examples, load_hub_examples, split_by_context
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from domain_adapt.tasks.question_answering.decoding import Prediction
+    from domain_adapt.tasks.question_answering.evaluation import SpanLogits
+    from domain_adapt.tasks.question_answering.objective import QuestionAnsweringObjective
+    from domain_adapt.tasks.question_answering.windows import Features
+
+
+class QuestionAnswering:
+    """See :class:`domain_adapt.tasks.interface.TaskType`."""
+
+    name = "question-answering"
+    selection_metric = "f1"
+
+    def load_model(self, folder: Path, examples: Sequence[Example], *, seed: int) -> PreTrainedModel:
+        """Returns a QA model that knows from its configuration whether questions may be unanswerable."""
+        model = load_question_answering(folder, seed=seed)
+        model.config.allow_no_answer = any(not example.answers for example in examples)
+        return model
+
+    def settings(self, recipe: TaskRecipe, config: Any) -> QuestionAnsweringSettings:
+        """Returns the ``[question_answering]`` table, windows no longer than the model can read."""
+        from domain_adapt.tasks.question_answering.windows import fit_to_model
+
+        return fit_to_model(recipe.question_answering, config)
+
+    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+        """Returns the questions in files (flat JSONL, nested SQuAD JSON) or in a Hub data set."""
+        return load_hub_examples(source) if isinstance(source, HubDataset) else load_examples(source)
+
+    def split(self, examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
+        """Returns (train, dev) that share no context."""
+        return split_by_context(examples, share)
+
+    def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: QuestionAnsweringSettings) -> Features:
+        """Returns the windows of question and context."""
+        from domain_adapt.tasks.question_answering.windows import featurise
+
+        return featurise(examples, tokenizer, settings)
+
+    def objective(self, features: Features, pad_token_id: int) -> QuestionAnsweringObjective:
+        """Returns the training objective over the windows."""
+        from domain_adapt.tasks.question_answering.objective import QuestionAnsweringObjective
+
+        return QuestionAnsweringObjective(features, pad_token_id)
+
+    def logits(
+        self,
+        model: torch.nn.Module,
+        features: Features,
+        *,
+        batch_size: int,
+        device: torch.device | str,
+        pad_token_id: int,
+        dtype: torch.dtype | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> SpanLogits:
+        """Returns the start and end logits of every window."""
+        from domain_adapt.tasks.question_answering.evaluation import predict_logits
+
+        return predict_logits(
+            model,
+            features,
+            batch_size=batch_size,
+            device=device,
+            pad_token_id=pad_token_id,
+            dtype=dtype,
+            on_progress=on_progress,
+        )
+
+    def decode(
+        self,
+        logits: SpanLogits,
+        features: Features,
+        examples: Sequence[Example],
+        settings: QuestionAnsweringSettings,
+    ) -> list[Prediction]:
+        """Returns the best span of each example; "" may win where the set has unanswerable questions."""
+        from domain_adapt.tasks.question_answering.decoding import best_spans
+
+        allow_null = any(not example.answers for example in examples)
+        return best_spans(*logits, features, examples, settings, allow_null=allow_null)
+
+    def metric(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Returns ``exact_match``, ``f1`` and, with unanswerable questions, two more."""
+        from domain_adapt.tasks.question_answering.metric import score_predictions
+
+        return score_predictions(examples, predictions)
+
+
+TASK: TaskType = QuestionAnswering()
