@@ -1,0 +1,282 @@
+"""Stage 1: continue masked-language-model pretraining of a base on the text of a domain."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domain_adapt.bases import Base, load_masked_lm, load_tokenizer, longest_input, resolve_base
+from domain_adapt.checkpoints import Checkpoint, CheckpointStore
+from domain_adapt.corpus.sources import Source, open_source
+from domain_adapt.errors import DomainAdaptError
+from domain_adapt.recipes import DomainRecipe, Recipe, corpus_recipe, load_domain
+from domain_adapt.stages import Publication, Run, base_assignments, open_run, publish, stage_fingerprint
+from domain_adapt.training.progress import meter
+from domain_adapt.workspace import Workspace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from domain_adapt.corpus.prepare import Corpus
+    from domain_adapt.mlm.masking import MaskingVocabulary
+    from domain_adapt.mlm.sparse_head import SparseHead
+    from domain_adapt.training.loop import Totals
+    from domain_adapt.training.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What evaluating and training share."""
+
+    model: PreTrainedModel
+    head: SparseHead
+    corpus: Corpus
+    vocabulary: MaskingVocabulary
+    pad_id: int
+    runtime: Runtime
+
+
+def adapt(
+    domain: str | None = None,
+    *,
+    corpus: Sequence[str | Path] = (),
+    name: str | None = None,
+    base: str | None = None,
+    profile: str = "quick",
+    text_field: str = "text",
+    overrides: Sequence[str] = (),
+    force: bool = False,
+    workspace: Workspace = Workspace(),
+) -> Checkpoint:
+    """Adapts a base to a domain and returns the published checkpoint.
+
+    The same inputs again return the existing checkpoint; a killed run goes on where its last saved state is.
+
+    Args:
+        domain: Name of a recipe below ``corpora/``, or a path to a folder with a ``domain.toml``.
+        corpus: Instead of a recipe: files, folders or globs of text.
+        name: Name of the checkpoint; needed with ``corpus``, else the recipe's name.
+        base: Overrides the recipe's starting weights.
+        profile: Profile of the recipe.
+        text_field: With ``corpus``: field or column that holds the text.
+        overrides: ``key=value`` assignments laid over the recipe.
+        force: Train even though the checkpoint exists.
+        workspace: Where recipes, runs and checkpoints are.
+
+    Raises:
+        DomainAdaptError: For anything the user can mend: recipe, text, base, disk.
+    """
+    assignments = [*overrides, *base_assignments(base)]
+    if corpus and domain is None:
+        if name is None:
+            raise DomainAdaptError("--corpus needs a name for the checkpoint", hint="add --name my-domain")
+        recipe = corpus_recipe(corpus, name, text_field=text_field, overrides=assignments)
+    elif domain is not None and not corpus:
+        assignments += [f'name="{name}"'] if name else []
+        recipe = load_domain(domain, profile=profile, overrides=assignments, workspace=workspace)
+    else:
+        raise DomainAdaptError(
+            "expected a domain, or --corpus with --name", hint="`domain-adapt recipes` lists the domains"
+        )
+    values = recipe.values
+    sources = [open_source(spec, recipe.folder) for spec in values.sources]
+    start = resolve_base(values.base, workspace=workspace, revision=values.base_revision or None)
+    fingerprint = adapt_fingerprint(values, start, sources)
+    existing = CheckpointStore(workspace.checkpoints).with_fingerprint(values.name, fingerprint)
+    if existing is not None and not force:
+        logger.info("%s is up to date: %s", existing.ref, existing.folder)
+        return existing
+    with open_run("adapt", fingerprint, workspace, fresh=existing is not None) as run:
+        return _train_and_publish(recipe, start, sources, run, workspace)
+
+
+def adapt_fingerprint(recipe: DomainRecipe, base: Base, sources: Sequence[Source]) -> str:
+    """Returns the SHA-256 of everything that decides the result of stage 1."""
+    # Where text and weights lie is replaced by what they contain, so a moved folder is still the same corpus.
+    values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "sources"})
+    return stage_fingerprint("adapt", values, base, [source.fingerprint() for source in sources])
+
+
+def _train_and_publish(
+    recipe: Recipe[DomainRecipe], base: Base, sources: Sequence[Source], run: Run, workspace: Workspace
+) -> Checkpoint:
+    from domain_adapt.mlm.masking import masking_vocabulary
+    from domain_adapt.mlm.sparse_head import SparseHead
+    from domain_adapt.training.runtime import detect
+
+    values = recipe.values
+    runtime = detect(values.runtime)
+    logger.info("adapting %s to %s on %s, %s", base.name, values.name, runtime.device, runtime.precision)
+    tokenizer = load_tokenizer(base.folder)
+    model = load_masked_lm(base)
+    _check_block_size(values.corpus.block_size, model)
+    corpus = _prepare(values, sources, tokenizer, base, workspace)
+    stage = _Stage(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), tokenizer.pad_token_id, runtime)
+    metrics: dict[str, float] = {}
+    new_head: list[str] = []
+    if base.has_lm_head:
+        metrics = _heldout("before", stage)
+    else:
+        logger.info("%s has no trained LM head, so its loss before training would mean nothing", base.name)
+        new_head = _start_head(model, corpus)
+    totals = _train(values, stage, new_head, run)
+    metrics |= _heldout("after", stage)
+    metrics |= totals.metrics()
+    publication = Publication(
+        name=values.name,
+        stage="adapt",
+        domain=values.name,
+        task=None,
+        profile=recipe.profile,
+        recipe=values,
+        base=base,
+        corpus=_describe(corpus),
+        metrics=metrics,
+    )
+    return publish(publication, model, tokenizer, run, runtime, workspace)
+
+
+def _describe(corpus: Corpus) -> dict[str, Any]:
+    """Returns what a manifest says about the text."""
+    figures = {key: value for key, value in corpus.statistics.items() if isinstance(value, int)}
+    sources = [
+        entry | ({"hub_id": entry["name"]} if entry["kind"] == "hub" else {}) for entry in corpus.statistics["sources"]
+    ]
+    return {"sources": sources, "statistics": figures, "content_sha256": corpus.statistics["content_hash"]}
+
+
+def _check_block_size(block_size: int, model: PreTrainedModel) -> None:
+    longest = longest_input(model.config)
+    if longest is not None and block_size > longest:
+        raise DomainAdaptError(f"corpus.block_size: {block_size} is more than the {longest} tokens the base can read")
+
+
+def _prepare(
+    recipe: DomainRecipe,
+    sources: Sequence[Source],
+    tokenizer: PreTrainedTokenizerBase,
+    base: Base,
+    workspace: Workspace,
+) -> Corpus:
+    from domain_adapt.corpus.prepare import prepare_corpus
+
+    with meter("reading the corpus") as progress:
+        corpus = prepare_corpus(
+            sources,
+            recipe.corpus,
+            tokenizer,
+            base.tokenizer_sha256,
+            workspace,
+            on_progress=lambda documents, characters: progress.update(
+                documents, f"{documents:,} documents, {characters / 1e6:,.1f} M characters"
+            ),
+        )
+    figures = corpus.statistics
+    logger.info(
+        "corpus: %s documents, %s tokens to train on; %s documents, %s tokens held out; %s duplicates, %s too short",
+        *(
+            f"{figures[key]:,}"
+            for key in (
+                "documents_train",
+                "tokens_train",
+                "documents_heldout",
+                "tokens_heldout",
+                "documents_duplicate",
+                "documents_short",
+            )
+        ),
+    )
+    return corpus
+
+
+def _start_head(model: PreTrainedModel, corpus: Corpus) -> list[str]:
+    """Gives an untrained LM head the corpus's word frequencies and returns the names of its parameters.
+
+    With the logarithm of the frequencies as output bias the head begins at the unigram entropy of the corpus instead of
+    at the logarithm of the vocabulary size, so less of the gradient that follows is about word frequencies.
+    """
+    import torch
+
+    from domain_adapt.mlm.sparse_head import head_parameters
+
+    output = model.get_output_embeddings()
+    bias = getattr(output, "bias", None)
+    if bias is not None:
+        counts = torch.ones(len(bias))  # one more each, so that an unseen token stays possible
+        counts[: len(corpus.unigram_counts)] += torch.from_numpy(corpus.unigram_counts.astype("float32"))
+        with torch.no_grad():
+            bias.copy_((counts / counts.sum()).log())
+    return head_parameters(model)
+
+
+def _heldout(moment: str, stage: _Stage) -> dict[str, float]:
+    """Returns the held-out loss and perplexity, and says them."""
+    import torch
+
+    from domain_adapt.evaluate import heldout_mlm_loss, perplexity
+
+    blocks = stage.corpus.heldout
+    if len(blocks) == 0:
+        return {}
+    device = torch.device(stage.runtime.device)
+    with meter(f"held-out loss {moment} training", len(blocks)) as progress:
+        loss = heldout_mlm_loss(
+            stage.model.to(device),
+            stage.head,
+            blocks,
+            stage.vocabulary,
+            pad_id=stage.pad_id,
+            device=device,
+            rows=16,
+            on_progress=progress.update,
+        )
+    logger.info("held-out MLM loss %s training: %.3f (perplexity %.1f)", moment, loss, perplexity(loss))
+    suffix = "_before" if moment == "before" else ""
+    return {f"heldout/mlm_loss{suffix}": loss, f"heldout/perplexity{suffix}": perplexity(loss)}
+
+
+def _train(recipe: DomainRecipe, stage: _Stage, new_head: Sequence[str], run: Run) -> Totals:
+    import numpy as np
+    import torch
+
+    from domain_adapt.mlm.objective import MaskedLMObjective
+    from domain_adapt.training.freezing import parameter_groups, set_dropout
+    from domain_adapt.training.loop import TrainingLoop
+    from domain_adapt.training.plan import make_plan
+    from domain_adapt.training.runtime import micro_batch_rows
+
+    settings, blocks, runtime = recipe.mlm, stage.corpus.train, stage.runtime
+    teacher: Any = None
+    if settings.distill_weight:
+        teacher = copy.deepcopy(stage.model.base_model).eval().requires_grad_(False).to(torch.device(runtime.device))
+    set_dropout(stage.model, settings.dropout)
+    objective = MaskedLMObjective(
+        blocks, stage.vocabulary, settings, seed=recipe.seed, pad_id=stage.pad_id, head=stage.head, teacher=teacher
+    )
+    lengths = np.full(len(blocks), blocks.shape[1], dtype=np.int64)  # padding is rare enough not to matter here
+    groups = parameter_groups(
+        stage.model,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fast=new_head,
+        fast_scale=settings.head_learning_rate_scale,
+    )
+    loop = TrainingLoop(
+        stage.model,
+        objective,
+        make_plan(lengths, batch_size=settings.batch_size, budget=recipe.budget, seed=recipe.seed),
+        settings,
+        groups=groups,
+        run_folder=run.folder,
+        runtime=runtime,
+        runtime_settings=recipe.runtime,
+        micro_batch_rows=micro_batch_rows(recipe.runtime, settings.batch_size, blocks.shape[1], runtime.device),
+        label="adapting",
+    )
+    return loop.run()

@@ -1,0 +1,213 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain_adapt.errors import DomainAdaptError, Stopped
+
+app = typer.Typer(
+    name="domain-adapt",
+    help="Adapt a language model to a specialised field, then fine-tune it on a task.\n\n"
+    "Start with: domain-adapt adapt medical, then: domain-adapt finetune qa.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+recipes_app = typer.Typer(help="List the domains and tasks, or show one resolved recipe.", invoke_without_command=True)
+app.add_typer(recipes_app, name="recipes")
+
+Profile = Annotated[str, typer.Option(help="quick: embedded, minutes on a CPU; full: public corpora, a GPU")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="override a recipe key, e.g. mlm.learning_rate=1e-4")
+]
+Force = Annotated[bool, typer.Option("--force", help="train again although the checkpoint is up to date")]
+Name = Annotated[str | None, typer.Option(help="name of the checkpoint")]
+BaseOption = Annotated[
+    str | None, typer.Option("--base", help="starting weights: mini, a Hub id, a folder or a checkpoint")
+]
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    """Options of every command."""
+    if debug:
+        os.environ["DOMAIN_ADAPT_DEBUG"] = "1"
+
+
+@app.command("adapt")
+def adapt_command(
+    domain: Annotated[
+        str | None, typer.Argument(help="a domain of `domain-adapt recipes`, or a folder such as ./my-domain")
+    ] = None,
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="instead of a domain: a file, folder or glob of text (may be repeated)")
+    ] = None,
+    name: Name = None,
+    base: BaseOption = None,
+    profile: Profile = "quick",
+    text_field: Annotated[str, typer.Option(help="with --corpus: field or column that holds the text")] = "text",
+    overrides: Overrides = [],  # noqa: B006  (typer copies it)
+    force: Force = False,
+) -> None:
+    """Stage 1: continue masked-LM pretraining of a base on the text of a domain.
+
+    Publishes checkpoints/<name>/v<N>. The same command again says "up to date"; after a kill it goes on where it was.
+    """
+    _prepare_process()
+    from domain_adapt.adapt import adapt
+
+    adapt(
+        domain,
+        corpus=corpus or (),
+        name=name,
+        base=base,
+        profile=profile,
+        text_field=text_field,
+        overrides=overrides,
+        force=force,
+    )
+
+
+@app.command("finetune")
+def finetune_command(
+    task: Annotated[str, typer.Argument(help="a task of `domain-adapt recipes`, or a folder such as ./my-task")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="checkpoint to start from (medical, medical@v1), or base; default: the newest"),
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="take the newest checkpoint and the labels of this domain")] = None,
+    base: BaseOption = None,
+    train: Annotated[list[str] | None, typer.Option(help="labelled data instead of the recipe's")] = None,
+    dev: Annotated[list[str] | None, typer.Option(help="labelled data to choose the best epoch by")] = None,
+    name: Name = None,
+    profile: Profile = "quick",
+    overrides: Overrides = [],  # noqa: B006  (typer copies it)
+    force: Force = False,
+) -> None:
+    """Stage 2: fine-tune an adapted checkpoint, or a base, on a task.
+
+    Publishes checkpoints/<domain>-<task>/v<N> with the weights of the best epoch on the dev part.
+    """
+    _prepare_process()
+    from domain_adapt.finetune import finetune
+
+    finetune(
+        task,
+        start=start,
+        domain=domain,
+        base=base,
+        train=train or (),
+        dev=dev or (),
+        name=name,
+        profile=profile,
+        overrides=overrides,
+        force=force,
+    )
+
+
+@app.command("predict")
+def predict_command(
+    checkpoint: Annotated[str, typer.Argument(help="a fine-tuned checkpoint (medical-qa, medical-qa@v1) or a folder")],
+    question: Annotated[str | None, typer.Option(help="one question")] = None,
+    context: Annotated[str | None, typer.Option(help="the text to answer it from")] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="JSON lines with question and context (and id)")
+    ] = None,
+    output_file: Annotated[Path | None, typer.Option("--output", help="where the answers go, JSON lines")] = None,
+) -> None:
+    """Answer one question, or a file of them."""
+    import json
+
+    single = question is not None and context is not None and input_file is None and output_file is None
+    batch = input_file is not None and output_file is not None and question is None and context is None
+    if not single and not batch:
+        raise DomainAdaptError("expected --question with --context, or --input with --output")
+    _prepare_process()
+    from domain_adapt.predict import QuestionAnswerer, predict_file
+
+    answerer = QuestionAnswerer(checkpoint)
+    if question is not None and context is not None:
+        print(json.dumps(answerer(question, context), ensure_ascii=False))
+    elif input_file is not None and output_file is not None:
+        count = predict_file(answerer, input_file, output_file)
+        logging.getLogger(__name__).info("%d answers written to %s", count, output_file)
+
+
+@app.command("checkpoints")
+def checkpoints_command() -> None:
+    """List the published checkpoints."""
+    from rich.console import Console
+
+    from domain_adapt.checkpoints import CheckpointStore
+    from domain_adapt.report.tables import checkpoint_table
+    from domain_adapt.workspace import Workspace
+
+    _set_up_logging()
+    found = CheckpointStore(Workspace().checkpoints).list()
+    if not found:
+        raise DomainAdaptError("there are no checkpoints here yet", hint="domain-adapt adapt medical makes the first")
+    Console(width=None if sys.stdout.isatty() else 160).print(checkpoint_table(found))
+
+
+@recipes_app.callback()
+def recipes_command(context: typer.Context) -> None:
+    """List the domains and tasks with a line each."""
+    if context.invoked_subcommand is not None:
+        return
+    from domain_adapt.recipes import find_recipes, load_domain, load_task
+
+    for kind, folder in find_recipes():
+        load = load_domain if kind == "domain" else load_task
+        print(f"{kind:<7} {folder.name:<12} {load(folder.name).values.description}")
+
+
+@recipes_app.command("show")
+def show_command(
+    name: Annotated[str, typer.Argument(help="a domain or a task, or a folder")],
+    profile: Profile = "quick",
+    overrides: Overrides = [],  # noqa: B006  (typer copies it)
+) -> None:
+    """Print one resolved recipe: every key, its value and what it means."""
+    from domain_adapt.recipes import load_any, render
+
+    print(render(load_any(name, profile=profile, overrides=overrides).values), end="")
+
+
+def main() -> None:
+    """Runs the command line; an error that the user can mend is one line, a hint, and exit code 2."""
+    try:
+        app()
+    except DomainAdaptError as error:
+        if os.environ.get("DOMAIN_ADAPT_DEBUG"):
+            raise
+        print(f"error: {' '.join(error.message.split())}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        sys.exit(2)
+    except Stopped as stopped:
+        print(f"{stopped}; the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+
+
+def _prepare_process() -> None:
+    """Settings that must be there before torch is imported."""
+    _set_up_logging()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from domain_adapt.training.runtime import tune_allocator
+
+    tune_allocator()
+
+
+def _set_up_logging() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("domain_adapt").setLevel(logging.INFO)

@@ -1,0 +1,31 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from domain_adapt.checkpoints import Checkpoint
+
+_SHOWN = {"heldout/mlm_loss": "MLM loss {:.3f}", "dev/f1": "F1 {:.1f}", "dev/exact_match": "EM {:.1f}"}
+
+
+def checkpoint_table(checkpoints: Sequence[Checkpoint]) -> Table:
+    """Returns a table with one row a checkpoint: what it is, what it came from, how good."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("checkpoint", "stage", "from", "profile", "created (UTC)", "figures", "folder"):
+        table.add_column(column)
+    for checkpoint in checkpoints:
+        manifest = checkpoint.manifest
+        figures = [text.format(manifest.metrics[key]) for key, text in _SHOWN.items() if key in manifest.metrics]
+        table.add_row(
+            checkpoint.ref,
+            manifest.stage,
+            manifest.parent.name,
+            manifest.profile,
+            manifest.created[:16].replace("T", " "),
+            ", ".join(figures),
+            str(checkpoint.folder),
+        )
+    return table

@@ -1,0 +1,181 @@
+"""What both stages do around the training loop: identity, the run folder, publication.
+
+Light: the answer "is up to date" must come before torch would have been imported.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel
+
+from domain_adapt.bases import Base, save_model, save_tokenizer
+from domain_adapt.checkpoints import Checkpoint, CheckpointStore, Manifest
+from domain_adapt.disk import explain_disk
+from domain_adapt.errors import DomainAdaptError
+from domain_adapt.fingerprint import fingerprint
+from domain_adapt.report.model_card import render_card
+from domain_adapt.training.progress import format_seconds
+from domain_adapt.workspace import Workspace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from domain_adapt.training.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = "domain-adapt"
+_RECORDED_PACKAGES = (PACKAGE, "torch", "transformers", "tokenizers", "datasets", "accelerate", "evaluate", "numpy")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Work in progress: ``runs/<stage>-<fingerprint>/``, locked by this process."""
+
+    folder: Path
+    fingerprint: str
+    started: float
+
+
+@contextmanager
+def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool) -> Iterator[Run]:
+    """Yields the run folder of ``fingerprint``, held by this process; removes it when the block succeeds.
+
+    Args:
+        stage: ``adapt`` or ``finetune``.
+        fingerprint: Of the stage's inputs.
+        workspace: Where runs are.
+        fresh: Forget what an earlier process left there.
+
+    Raises:
+        DomainAdaptError: If another process is at work on the same run.
+    """
+    folder = workspace.runs / f"{stage}-{fingerprint[:16]}"
+    with explain_disk(workspace.runs, "nothing was started"):
+        workspace.runs.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(folder.name + ".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DomainAdaptError(
+            f"{folder}: another process is at work on this run", hint="wait for it, or stop it first"
+        ) from None
+    try:
+        if fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        with explain_disk(folder, "nothing was published"):
+            yield Run(folder, fingerprint, time.monotonic())
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.release()
+
+
+def base_assignments(base: str | None) -> list[str]:
+    """Returns recipe overrides for a base that the user names; the recipe's revision belongs to the recipe's base."""
+    if base is None:
+        return []
+    return [f"base={json.dumps(base, ensure_ascii=False)}", 'base_revision=""']
+
+
+def stage_fingerprint(stage: str, recipe: Mapping[str, Any], base: Base, data: Sequence[str]) -> str:
+    """Returns the SHA-256 of everything that decides a stage's result; nothing of the machine is in it.
+
+    Args:
+        stage: ``adapt`` or ``finetune``.
+        recipe: Keys that decide the result.
+        base: Starting weights.
+        data: Content hashes of the data, in order.
+    """
+    return fingerprint(
+        {
+            "stage": stage,
+            "recipe": dict(recipe),
+            "base": base.sha256,
+            "data": list(data),
+            "version": metadata.version(PACKAGE),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a stage knows when its training is over.
+
+    Attributes:
+        name: Name of the checkpoint.
+        stage: ``adapt`` or ``finetune``.
+        domain: Domain of the data, if known.
+        task: Task of stage 2.
+        profile: Profile of the recipe.
+        recipe: The resolved recipe.
+        base: Starting weights.
+        corpus: What was read, see :class:`domain_adapt.checkpoints.Manifest`.
+        metrics: Flat figures.
+    """
+
+    name: str
+    stage: str
+    domain: str | None
+    task: str | None
+    profile: str
+    recipe: BaseModel
+    base: Base
+    corpus: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+
+def publish(
+    publication: Publication,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    run: Run,
+    runtime: Runtime,
+    workspace: Workspace,
+) -> Checkpoint:
+    """Publishes a model as the next version of its name and says where it is.
+
+    Raises:
+        DomainAdaptError: If the disk does not let it; nothing is published then.
+    """
+
+    def fill(folder: Path) -> None:
+        save_model(model, folder)
+        save_tokenizer(tokenizer, folder)
+
+    def make_manifest(version: int, files: dict[str, str]) -> Manifest:
+        return Manifest(
+            **{key: getattr(publication, key) for key in ("name", "stage", "domain", "task", "profile")},
+            version=version,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            fingerprint=run.fingerprint,
+            recipe=publication.recipe.model_dump(mode="json"),
+            parent=publication.base.as_parent(),
+            lineage=publication.base.lineage(),
+            corpus=dict(publication.corpus),
+            metrics=dict(publication.metrics),
+            packages={package: metadata.version(package) for package in _RECORDED_PACKAGES},
+            environment=runtime.describe(),
+            command=" ".join(sys.argv),
+            wall_seconds=round(time.monotonic() - run.started, 1),
+            files=files,
+        )
+
+    store = CheckpointStore(workspace.checkpoints)
+    checkpoint = store.publish(publication.name, fill, make_manifest, describe=render_card)
+    took = format_seconds(checkpoint.manifest.wall_seconds)
+    logger.info("published %s after %s: %s", checkpoint.ref, took, checkpoint.folder)
+    return checkpoint
