@@ -6,6 +6,7 @@ BASE ?=
 FROM ?=
 PROFILE ?= quick
 ARGS ?=
+TORCH ?= 2.13.0
 .DEFAULT_GOAL := help
 .PHONY: help adapt finetune checkpoints test check format lock clean
 stamp := .venv/.stamp
@@ -37,8 +38,11 @@ check: $(stamp)  ## format check, lint, types, import contracts
 format: $(stamp)  ## format and mend what the linter can
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
-lock: $(stamp)  ## write the installed versions to constraints.txt
-	.venv/bin/python -m domain_adapt.lock
+lock:  ## resolve all dependencies anew and pin them in constraints.txt (TORCH=2.13.0)
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install -q torch==$(TORCH) '.[embedded,dev]'
+	.venv-lock/bin/pip freeze --exclude domain-adapt | sed 's/+cpu$$//' > constraints.txt
+	rm -rf .venv-lock
 
-clean:  ## remove the virtual environment, caches and unfinished runs (checkpoints stay)
-	rm -rf .venv .cache runs .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build dist
+clean:  ## remove the virtual environment and caches (runs and checkpoints stay)
+	rm -rf .venv .venv-lock .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build dist
