@@ -7,6 +7,8 @@ they are first used, so that ``import domain_adapt`` is quick.
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +35,16 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
-    # The function takes the place of the submodule of the same name, which importing it has just put there.
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """Keeps ``domain_adapt.adapt`` the function whoever imports the submodule of the same name, and whenever."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

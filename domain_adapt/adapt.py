@@ -77,9 +77,13 @@ def adapt(
         if name is None:
             raise DomainAdaptError("--corpus needs a name for the checkpoint", hint="add --name my-domain")
         recipe = corpus_recipe(corpus, name, text_field=text_field, overrides=assignments)
+        subject = recipe.values.name
     elif domain is not None and not corpus:
-        assignments += [f'name="{name}"'] if name else []
         recipe = load_domain(domain, profile=profile, overrides=assignments, workspace=workspace)
+        subject = recipe.values.name
+        if name is not None:  # another name for the checkpoint; its domain, and so its labelled data, stay the same
+            assignments.append(f'name="{name}"')
+            recipe = load_domain(domain, profile=profile, overrides=assignments, workspace=workspace)
     else:
         raise DomainAdaptError(
             "expected a domain, or --corpus with --name", hint="`domain-adapt recipes` lists the domains"
@@ -93,7 +97,7 @@ def adapt(
         logger.info("%s is up to date: %s", existing.ref, existing.folder)
         return existing
     with open_run("adapt", fingerprint, workspace, fresh=existing is not None) as run:
-        return _train_and_publish(recipe, start, sources, run, workspace)
+        return _train_and_publish(recipe, subject, start, sources, run, workspace)
 
 
 def adapt_fingerprint(recipe: DomainRecipe, base: Base, sources: Sequence[Source]) -> str:
@@ -104,7 +108,7 @@ def adapt_fingerprint(recipe: DomainRecipe, base: Base, sources: Sequence[Source
 
 
 def _train_and_publish(
-    recipe: Recipe[DomainRecipe], base: Base, sources: Sequence[Source], run: Run, workspace: Workspace
+    recipe: Recipe[DomainRecipe], subject: str, base: Base, sources: Sequence[Source], run: Run, workspace: Workspace
 ) -> Checkpoint:
     from domain_adapt.mlm.masking import masking_vocabulary
     from domain_adapt.mlm.sparse_head import SparseHead
@@ -131,7 +135,7 @@ def _train_and_publish(
     publication = Publication(
         name=values.name,
         stage="adapt",
-        domain=values.name,
+        domain=subject,
         task=None,
         profile=recipe.profile,
         recipe=values,
@@ -196,23 +200,29 @@ def _prepare(
 
 
 def _start_head(model: PreTrainedModel, corpus: Corpus) -> list[str]:
-    """Gives an untrained LM head the corpus's word frequencies and returns the names of its parameters.
+    """Prepares an untrained LM head for training and returns the names of its parameters.
 
-    With the logarithm of the frequencies as output bias the head begins at the unigram entropy of the corpus instead of
-    at the logarithm of the vocabulary size, so less of the gradient that follows is about word frequencies.
+    The logarithm of the corpus's word frequencies becomes the output bias, so that the loss begins at the unigram
+    entropy and not at the logarithm of the vocabulary size; the square transform begins as the identity, so that the
+    encoder's states reach the tied embeddings undistorted.
     """
     import torch
 
     from domain_adapt.mlm.sparse_head import head_parameters
 
-    output = model.get_output_embeddings()
-    bias = getattr(output, "bias", None)
-    if bias is not None:
-        counts = torch.ones(len(bias))  # one more each, so that an unseen token stays possible
-        counts[: len(corpus.unigram_counts)] += torch.from_numpy(corpus.unigram_counts.astype("float32"))
-        with torch.no_grad():
+    names = head_parameters(model)
+    parameters = dict(model.named_parameters())
+    bias = getattr(model.get_output_embeddings(), "bias", None)
+    with torch.no_grad():
+        for name in names:
+            weight = parameters[name]
+            if weight.ndim == 2 and weight.shape[0] == weight.shape[1]:
+                torch.nn.init.eye_(weight)
+        if bias is not None:
+            counts = torch.ones(len(bias))  # one more each, so that an unseen token stays possible
+            counts[: len(corpus.unigram_counts)] += torch.from_numpy(corpus.unigram_counts.astype("float32"))
             bias.copy_((counts / counts.sum()).log())
-    return head_parameters(model)
+    return names
 
 
 def _heldout(moment: str, stage: _Stage) -> dict[str, float]:

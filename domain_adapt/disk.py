@@ -24,7 +24,7 @@ def explain_disk(root: Path, outcome: str) -> Iterator[None]:
         outcome: What became of the work, e.g. "nothing was published".
 
     Raises:
-        DomainAdaptError: If the disk is full, over quota or read-only, or permission is missing.
+        DomainAdaptError: If the disk is full, over quota or read-only, a file too large, or permission is missing.
     """
     try:
         yield
@@ -36,6 +36,10 @@ def explain_disk(root: Path, outcome: str) -> Iterator[None]:
             raise DomainAdaptError(
                 f"{root}: no space left on device: {_free_megabytes(root)} MB free; {outcome}",
                 hint="free some space and give the same command again",
+            ) from error
+        if number == errno.EFBIG:
+            raise DomainAdaptError(
+                f"{root}: a file would be larger than the file system or `ulimit -f` allows; {outcome}"
             ) from error
         if number == errno.EROFS:
             raise DomainAdaptError(f"{root}: read-only file system; {outcome}") from error

@@ -68,7 +68,8 @@ def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool)
         workspace.runs.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(folder.name + ".lock"))
     try:
-        lock.acquire(timeout=0)
+        with explain_disk(workspace.runs, "nothing was started"):
+            lock.acquire(timeout=0)
     except Timeout:
         raise DomainAdaptError(
             f"{folder}: another process is at work on this run", hint="wait for it, or stop it first"
@@ -76,8 +77,8 @@ def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool)
     try:
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(exist_ok=True)
         with explain_disk(folder, "nothing was published"):
+            folder.mkdir(exist_ok=True)
             yield Run(folder, fingerprint, time.monotonic())
         shutil.rmtree(folder, ignore_errors=True)
     finally:

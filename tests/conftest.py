@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
+
+from domain_adapt.adapt import adapt
+from domain_adapt.checkpoints import CheckpointStore
+from domain_adapt.workspace import Workspace
 
 SENTENCES = [
     "Myocardial infarction is the death of heart muscle after its blood supply has stopped.",
@@ -19,6 +29,12 @@ SENTENCES = [
     "Who examined the patients, and on which day did the fever begin?",
     "What does a bond pay, and when does its price fall?",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """A second thread makes models of this size slower, and much slower where the machine is busy."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +86,137 @@ def tiny_model_folder(tiny_wordpiece: Path, tmp_path_factory: pytest.TempPathFac
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@dataclass(frozen=True)
+class Project:
+    """A workspace with a domain ``heart`` and a task ``qa`` that a second's training is enough for."""
+
+    workspace: Workspace
+
+    @property
+    def root(self) -> Path:
+        return self.workspace.root
+
+    @property
+    def texts(self) -> Path:
+        return self.root / "corpora" / "heart" / "texts"
+
+    @property
+    def published(self) -> list[str]:
+        """References of all checkpoints."""
+        return [one.ref for one in CheckpointStore(self.workspace.checkpoints).list()]
+
+    @property
+    def leftovers(self) -> list[str]:
+        """Run folders and staging folders that are still there."""
+        runs = [path.name for path in self.workspace.runs.glob("*") if path.is_dir()]
+        return runs + [path.name for path in self.workspace.checkpoints.glob(".staging-*")]
+
+
+def make_questions(count: int, seed: int) -> list[dict[str, Any]]:
+    """Questions whose answer is the one sign of illness in the context: learnt in a few dozen steps."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        words = list(generator.choice(["the", "and", "of", "second", "day", "was", "in", "a"], size=8))
+        words.insert(int(generator.integers(8)), str(generator.choice(["fever", "cough", "pain"])))
+        context = " ".join(words)
+        answer = next(word for word in words if word in ("fever", "cough", "pain"))
+        answers = {"text": [answer], "answer_start": [context.index(answer)]}
+        rows.append({"id": f"{seed}-{number}", "context": context, "question": "Who?", "answers": answers})
+    return rows
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    """Writes one JSON object a line."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+DOMAIN_TOML = """
+name = "heart"
+description = "sentences about hearts and bonds"
+base = "{base}"
+[[sources]]
+kind = "files"
+path = "texts"
+licence = "CC0-1.0"
+[corpus]
+block_size = 32
+holdout = 0.1
+[budget]
+epochs = 1
+[mlm]
+learning_rate = 1e-3
+batch_size = 8
+[runtime]
+precision = "fp32"
+threads = 1
+device = "cpu"
+[profiles.quick]
+[profiles.long.budget]
+epochs = 2
+"""
+
+TASK_TOML = """
+name = "qa"
+type = "question-answering"
+description = "find the sign of illness"
+base = "{base}"
+[data.heart]
+train = "train.jsonl"
+dev = "dev.jsonl"
+licence = "CC0-1.0"
+[data.nodev]
+train = ["train.jsonl"]
+[budget]
+epochs = 2
+[finetune]
+learning_rate = 3e-3
+batch_size = 8
+[question_answering]
+max_length = 32
+stride = 8
+[runtime]
+precision = "fp32"
+threads = 1
+device = "cpu"
+"""
+
+
+def write_project(root: Path, base: Path) -> Project:
+    """Writes recipes, 60 documents and 64 questions below ``root``."""
+    project = Project(Workspace(root))
+    project.texts.mkdir(parents=True)
+    words = " ".join(SENTENCES).split()
+    generator = np.random.default_rng(0)
+    documents = [{"id": n, "text": " ".join(generator.choice(words, size=30))} for n in range(60)]
+    write_jsonl(project.texts / "a.jsonl", documents[:40])
+    write_jsonl(project.texts / "b.jsonl", documents[40:])
+    (project.texts.parent / "domain.toml").write_text(DOMAIN_TOML.format(base=base), encoding="utf-8")
+    task = project.workspace.tasks / "qa"
+    task.mkdir(parents=True)
+    (task / "task.toml").write_text(TASK_TOML.format(base=base), encoding="utf-8")
+    write_jsonl(task / "train.jsonl", make_questions(64, 0))
+    write_jsonl(task / "dev.jsonl", make_questions(20, 1))
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path, tiny_model_folder: Path) -> Project:
+    """A project of its own for one test; nothing is published in it yet."""
+    return write_project(tmp_path / "project", tiny_model_folder)
+
+
+@pytest.fixture(scope="session")
+def _adapted_once(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: Path) -> Path:
+    project = write_project(tmp_path_factory.mktemp("adapted") / "project", tiny_model_folder)
+    adapt("heart", workspace=project.workspace)
+    return project.root
+
+
+@pytest.fixture
+def adapted(_adapted_once: Path, tmp_path: Path) -> Project:
+    """A copy of a project in which ``heart@v1`` has been published."""
+    return Project(Workspace(Path(shutil.copytree(_adapted_once, tmp_path / "adapted"))))

@@ -80,7 +80,8 @@ def load_any(
     known = {folder.name: kind for kind, folder in reversed(found)}
     kind = known.get(name) or ("domain" if (Path(name) / "domain.toml").is_file() else "task")
     if name not in known and not (Path(name) / f"{kind}.toml").is_file():
-        raise DomainAdaptError(f"unknown recipe {name!r}; known: {', '.join(known)}", hint=did_you_mean(name, known))
+        listed = ", ".join(sorted(known))
+        raise DomainAdaptError(f"unknown recipe {name!r}; known: {listed}", hint=did_you_mean(name, known))
     if kind == "domain":
         return load_domain(name, profile=profile, overrides=overrides, workspace=workspace)
     return load_task(name, profile=profile, overrides=overrides, workspace=workspace)
@@ -185,18 +186,19 @@ def _validate(model: type[RecipeModel], values: dict[str, Any], where: str) -> R
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _explain(model, first, where) from None
+        # A typo also makes its key missing, and each member of a union complains: the most telling problem comes first.
+        rank = {"extra_forbidden": 0, "missing": 1}
+        problems = sorted(error.errors(), key=lambda problem: rank.get(problem["type"], 2))
+        raise _explain(model, problems[0], values, where) from None
 
 
-def _explain(model: type[BaseModel], problem: Any, where: str) -> DomainAdaptError:
-    """Turns the first pydantic problem into one line that names the recipe key."""
-    # The tag of a discriminated union ("files") stands in the location although it is no key of the file.
-    location = [str(part) for part in problem["loc"]]
-    dotted = ".".join(part for index, part in enumerate(location) if not _is_tag(location, index))
+def _explain(model: type[BaseModel], problem: Any, values: Mapping[str, Any], where: str) -> DomainAdaptError:
+    """Turns a pydantic problem into one line that names the recipe key."""
+    dotted = ".".join(_keys_of(problem, values))
     if problem["type"] == "extra_forbidden":
-        siblings = _keys_at(model, location[:-1])
-        hint = did_you_mean(location[-1], siblings) or f"valid keys: {', '.join(siblings)}"
+        *above, key = (str(part) for part in problem["loc"])
+        siblings = _keys_at(model, above)
+        hint = did_you_mean(key, siblings) or f"valid keys: {', '.join(siblings)}"
         return DomainAdaptError(f"{where}: unknown key {dotted}", hint=hint)
     if problem["type"] == "missing":
         return DomainAdaptError(f"{where}: key {dotted} is missing")
@@ -206,8 +208,16 @@ def _explain(model: type[BaseModel], problem: Any, where: str) -> DomainAdaptErr
     return DomainAdaptError(f"{where}: {dotted or 'recipe'}: {message}{shown}")
 
 
-def _is_tag(location: list[str], index: int) -> bool:
-    return index >= 2 and location[index - 2] == "sources" and location[index - 1].isdigit()
+def _keys_of(problem: Any, values: Any) -> list[str]:
+    """Returns the location of a problem without the tags of unions ("files", "str"), which are no keys of the file."""
+    location, keys = problem["loc"], []
+    for index, part in enumerate(location):
+        is_key = part in values if isinstance(values, Mapping) else isinstance(part, int)
+        if is_key:
+            values = values[part]
+        if is_key or (problem["type"] == "missing" and index == len(location) - 1):
+            keys.append(str(part))
+    return keys
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[str]) -> list[str]:

@@ -20,7 +20,9 @@ def _render_into(container: Any, model: BaseModel) -> None:
     tables: list[tuple[str, Any]] = []
     for key, field in type(model).model_fields.items():
         value = getattr(model, key)
-        if isinstance(value, BaseModel | dict) or (isinstance(value, list) and isinstance(value[0], BaseModel)):
+        if isinstance(value, BaseModel | dict) or (
+            isinstance(value, list) and isinstance(next(iter(value), None), BaseModel)
+        ):
             tables.append((key, value))
         elif value is None:
             container.add(tomlkit.comment(f"{key} is not set: {field.description}"))

@@ -32,7 +32,9 @@ def main(masked_lm, qa):
     model = load(AutoModelForMaskedLM, masked_lm)
     load(AutoModel, masked_lm, ours=(*OF_THE_HEAD, POOLER))
     fill = pipeline("fill-mask", model=model, tokenizer=tokenizer)
-    print("fill-mask:", [guess["token_str"] for guess in fill(f"The patient has a {tokenizer.mask_token} of the heart.")])
+    print(
+        "fill-mask:", [guess["token_str"] for guess in fill(f"The patient has a {tokenizer.mask_token} of the heart.")]
+    )
     answerer = load(AutoModelForQuestionAnswering, qa)
     tokenizer = AutoTokenizer.from_pretrained(qa)
     pair = tokenizer("Who signed?", "The director signed the report in May.", return_tensors="pt")
@@ -43,7 +45,9 @@ def main(masked_lm, qa):
     start, end = int(output.start_logits.argmax()), int(output.end_logits.argmax())
     print("qa span:", start, end, "of", pair["input_ids"].shape[1], "tokens")
     if not transformers.__version__.startswith("5"):
-        print("qa pipeline:", pipeline("question-answering", model=answerer, tokenizer=tokenizer)("Who?", "The director."))
+        print(
+            "qa pipeline:", pipeline("question-answering", model=answerer, tokenizer=tokenizer)("Who?", "The director.")
+        )
 
 
 if __name__ == "__main__":

@@ -134,11 +134,11 @@ def _build(records: Iterable[Record], source: str) -> LoadedExamples[Example]:
     if dropped_answerable > MAX_DROPPED_SHARE * answerable:
         raise DomainAdaptError(
             f"{source}: {dropped_answerable} of {answerable} answerable questions have no usable answer "
-            f"(at most {MAX_DROPPED_SHARE:.0%} may be dropped); first problem: {report[0]}",
+            f"(at most {MAX_DROPPED_SHARE:.0%} may be dropped); first problem: {_first_loss(report)}",
             hint="answer_start counts characters (not bytes) from the start of context",
         )
     if not examples:
-        raise DomainAdaptError(f"{source}: no usable question is left; first problem: {report[0]}")
+        raise DomainAdaptError(f"{source}: no usable question is left; first problem: {_first_loss(report)}")
     return LoadedExamples(examples, repaired, dropped, report)
 
 
@@ -176,6 +176,11 @@ def _locate(context: str, text: str, start: int) -> int | None:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _first_loss(report: Sequence[str]) -> str:
+    """Returns the first line about a question that was dropped; the lines before it may be about mere repairs."""
+    return next(line for line in report if line.endswith("question dropped"))
 
 
 def _warn(report: Sequence[str]) -> None:
