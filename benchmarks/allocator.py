@@ -1,6 +1,6 @@
 """What keeping freed memory in the process is worth: training steps of ``mini``'s shape with and without it.
 
-Both sides alternate in processes of their own (the setting is made once a process). Prints seconds a step and the ratio.
+Both sides alternate in processes of their own (the setting is made once a process). Prints seconds a step and ratios.
 
     python benchmarks/allocator.py [--rounds 3] [--steps 8]
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
 
 from domain_adapt.adapt import adapt
@@ -31,7 +32,7 @@ SENTENCES = [
 ]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """A second thread makes models of this size slower, and much slower where the machine is busy."""
     torch.set_num_threads(1)
@@ -39,13 +40,19 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_wordpiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a WordPiece tokenizer of about 400 entries, pairs as ``[CLS] a [SEP] b [SEP]``."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    """A folder with a WordPiece tokenizer of some 200 entries, pairs as ``[CLS] a [SEP] b [SEP]``.
+
+    The vocabulary is put together and not trained: the trainer breaks ties by hash order, differently in each process.
+    """
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    text = " ".join(SENTENCES).lower()
+    letters = sorted({*text, *"abcdefghijklmnopqrstuvwxyz0123456789"} - {" "})
+    words = sorted(set(re.findall(r"[a-z]{2,}", text)))
+    vocabulary = [*special, *letters, *(f"##{letter}" for letter in letters), *words]
+    tokenizer = Tokenizer(models.WordPiece({token: id for id, token in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(SENTENCES, trainers.WordPieceTrainer(vocab_size=400, special_tokens=special))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from transformers import BertConfig
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import QuestionAnsweringSettings, TaskRecipe
@@ -36,8 +37,10 @@ def test_the_whole_way_from_file_to_metric(tmp_path: Path, wordpiece: Any):
         '{"id": "2", "question": "Who?", "context": "pain", "answers": {"text": [], "answer_start": []}}',
     ]
     path.write_text("\n".join(lines))
-    settings = task.settings(TaskRecipe(name="qa", type="question-answering"))
+    recipe = TaskRecipe(name="qa", type="question-answering")
+    settings = task.settings(recipe, BertConfig(max_position_embeddings=512))
     assert settings == QuestionAnsweringSettings()
+    assert task.settings(recipe, BertConfig(max_position_embeddings=64)).max_length == 64
     examples = task.load([path]).examples
     assert [len(side) for side in task.split(examples, 0.5)] == [1, 1]
     features = task.featurise(examples, wordpiece, settings)
@@ -52,4 +55,3 @@ def test_the_whole_way_from_file_to_metric(tmp_path: Path, wordpiece: Any):
     assert task.metric(examples, predictions)[task.selection_metric] == 100
     with pytest.raises(ValueError, match="different ids"):
         task.metric(examples, predictions[::-1])
-    assert task.auto_model.__name__ == "AutoModelForQuestionAnswering"
