@@ -57,8 +57,12 @@ def test_agrees_with_brute_force(
         ranked = rank_spans(start, end, features, examples, chosen, n_best=n_best, allow_null=allow_null)
     for number, predictions in enumerate(ranked):
         spans, null = brute_force(start, end, features, number, longest)
-        candidates = [*spans.values(), *([null] if allow_null else [])]
-        expected = sorted(candidates, reverse=True)[:n_best]
+        expected = sorted(spans.values(), reverse=True)
+        if allow_null and math.exp(null) > sum(math.exp(score) for score in spans.values()):
+            expected = [null, *expected]
+        elif allow_null:
+            expected = [expected[0], *sorted([null, *expected[1:]], reverse=True)]
+        expected = expected[:n_best]
         assert [one.span_score for one in predictions] == pytest.approx(expected, abs=1e-4)
         mass = sum(math.exp(score) for score in [*spans.values(), null])
         for one in predictions:
@@ -112,9 +116,11 @@ def test_question_and_special_tokens_are_forbidden(wordpiece: Any):
     assert 0 < found.score < 1e-20
 
 
-def test_null_wins_only_if_strictly_better_and_allowed(wordpiece: Any):
+def test_null_wins_only_if_more_probable_than_all_spans_together_and_allowed(wordpiece: Any):
+    """Compared with the best span alone, 70 questions taught a model to answer nothing but "no answer"."""
     spans = {"pain": 2.0}
-    for null, allowed, text in [(1.9, True, "pain"), (2.0, True, "pain"), (2.1, True, ""), (2.1, False, "pain")]:
+    # Three spans, "day" 0, "day pain" 2, "pain" 4: together log(1 + e**2 + e**4) = 4.143, each side 2.0715.
+    for null, allowed, text in [(1.9, True, "pain"), (2.07, True, "pain"), (2.1, True, ""), (2.1, False, "pain")]:
         logits = spans | {"[CLS]": null}
         found, _ = crafted(wordpiece, "day pain", logits, logits, allow_null=allowed)
         assert found.text == text

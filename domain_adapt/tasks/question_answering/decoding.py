@@ -63,8 +63,10 @@ def rank_spans(
     """Returns at most ``n_best`` answers of each example, best first, at least one.
 
     A span starts and ends in the context, does not end before it starts and has at most ``max_answer_length`` tokens.
-    A span seen in several windows counts once, with the best of its scores. With ``allow_null`` "no answer" is ranked
-    among the spans; without, it is given only where the context has no visible token.
+    A span seen in several windows counts once, with the best of its scores. With ``allow_null`` "no answer" comes first
+    where it is more probable than all spans together; to compare it with the best span alone would favour it whenever
+    the model knows that there is an answer but not quite where. Without, it is given only where the context has no
+    visible token.
 
     Args:
         start_logits: (windows, longest window) float32; what stands behind the end of a window is not read.
@@ -161,15 +163,15 @@ def _rank(
         scores = table.scores[rows].ravel()
         null_score = float(null[index])
         top = max(float(scores.max(initial=IMPOSSIBLE)), null_score)
-        mass = float(np.exp(scores - np.float32(top), dtype=np.float32).sum(dtype=np.float64))
-        mass += float(np.exp(null_score - top))
+        span_mass = float(np.exp(scores - np.float32(top), dtype=np.float32).sum(dtype=np.float64))
+        null_mass = float(np.exp(null_score - top))
+        mass = span_mass + null_mass
         kept = min(n_best, len(scores))
         cells = np.argpartition(-scores, kept - 1)[:kept] if 0 < kept < len(scores) else np.arange(len(scores))
         cells = cells[np.lexsort((cells, -scores[cells]))]  # equal scores: the earlier, shorter span first
         candidates = [(float(scores[cell]), int(cell)) for cell in cells if scores[cell] > IMPOSSIBLE / 2]
         if allow_null or not candidates:
-            # Stable: at equal scores the span stays in front, "no answer" must be strictly better.
-            candidates = sorted([*candidates, (null_score, -1)], key=lambda candidate: -candidate[0])
+            candidates = _with_null(candidates, null_score, null_wins=null_mass > span_mass)
         predictions = []
         for value, cell in candidates[:n_best]:
             begin, finish = 0, 0
@@ -180,3 +182,11 @@ def _rank(
             text = example.context[begin:finish]
             predictions.append(Prediction(example.id, text, begin, finish, min(score, 1.0), value, null_score))
         yield predictions
+
+
+def _with_null(candidates: list[tuple[float, int]], null_score: float, *, null_wins: bool) -> list[tuple[float, int]]:
+    """Ranks "no answer" (-1) among the spans: first if it wins, else by its score, but never first."""
+    if null_wins or not candidates:
+        return [(null_score, -1), *candidates]
+    best, *others = candidates
+    return [best, *sorted([*others, (null_score, -1)], key=lambda candidate: -candidate[0])]
