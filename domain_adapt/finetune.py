@@ -162,7 +162,7 @@ class _Finetuning:
             recipe=self.values,
             base=self.start,
             corpus=self._describe_data(),
-            metrics=metrics | {"dev/best_epoch": float(best["epoch"])} | totals.metrics(),
+            metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
         return publish(publication, self.model, self.tokenizer, self.run, self.runtime, self.workspace)
 

@@ -50,7 +50,7 @@ def test_learns_from_the_newest_adapted_checkpoint_and_says_which(adapted, caplo
     assert len(scores) == 2 and scores[-1] >= scores[0]
     assert {"dev/exact_match", "dev/f1", "train/tokens", "train/tokens_per_second"} <= set(values["metrics"])
     assert values["metrics"]["dev/f1"] == pytest.approx(max(scores), abs=0.05)
-    assert values["metrics"]["dev/best_epoch"] == 1 + scores.index(max(scores))
+    assert values["metrics"]["train/best_epoch"] == 1 + scores.index(max(scores))
     assert values["metrics"]["dev/f1"] > 60  # any one word of the context: 11
     _, report = AutoModelForQuestionAnswering.from_pretrained(checkpoint.folder, output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"]
@@ -66,7 +66,7 @@ def test_the_best_epoch_by_dev_f1_is_published_and_not_the_last(adapted, monkeyp
 
     monkeypatch.setattr(stage._Finetuning, "_score", score)
     checkpoint = finetune("qa", overrides=["budget.epochs=4"], workspace=adapted.workspace)
-    assert checkpoint.manifest.metrics["dev/best_epoch"] == 2  # the first of two equally good ones
+    assert checkpoint.manifest.metrics["train/best_epoch"] == 2  # the first of two equally good ones
     assert checkpoint.manifest.metrics["dev/f1"] == 30.0
     published = AutoModelForQuestionAnswering.from_pretrained(checkpoint.folder)
     for name, tensor in published.named_parameters():
