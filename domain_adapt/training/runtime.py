@@ -45,7 +45,7 @@ def tune_allocator() -> None:
     """Keeps freed memory in the process instead of giving it back to the kernel after every step.
 
     A training step allocates and frees the same hundred buffers of some megabytes; glibc returns each to the kernel
-    and pays page faults to get it again. Keeping them made a CPU step of ``mini`` 12 % faster
+    and pays page faults to get it again. Keeping them makes a CPU step of ``mini`` about a tenth faster
     (``benchmarks/allocator.py``). Huge pages for torch's own buffers gain a little more. To be called before torch
     allocates anything; does nothing where the C library is not glibc.
     """

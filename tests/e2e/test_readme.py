@@ -1,0 +1,77 @@
+"""Every command and every block of Python in README.md: its options exist, its names exist.
+
+Only the parsing is real here; the long commands themselves are run by ``.ci/run`` in a clone of its own.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import domain_adapt
+from domain_adapt import cli
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^ {4}\.venv/bin/domain-adapt (.*)$", README, re.MULTILINE)
+MAKE = sorted(set(re.findall(r"(?:^ {4}|`)make ([^`\n]*)", README, re.MULTILINE)))
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Names of the functions that the command line reached, with what it passed."""
+    calls = []
+
+    def record(name):
+        return lambda *arguments, **options: calls.append((name, arguments, options))
+
+    monkeypatch.setattr(cli, "_prepare_process", lambda: None)
+    for module, name in (("adapt", "adapt"), ("finetune", "finetune"), ("predict", "predict_file")):
+        __import__(f"domain_adapt.{module}")
+        monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))
+    monkeypatch.setattr(
+        sys.modules["domain_adapt.predict"], "QuestionAnswerer", lambda path: record("QuestionAnswerer")
+    )
+    return calls
+
+
+def test_there_are_commands_to_check():
+    assert len(COMMANDS) >= 6 and len(MAKE) >= 4
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_is_understood(command, called, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["domain-adapt", *shlex.split(command)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert not stopped.value.code, capsys.readouterr().err
+    assert called or capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [command for command in COMMANDS if "--set" in command])
+def test_overrides_of_the_readme_are_keys_of_a_recipe(options):
+    words = shlex.split(options)
+    overrides = [words[number + 1] for number, word in enumerate(words) if word == "--set"]
+    workspace = domain_adapt.Workspace(ROOT)
+    if words[0] == "finetune":
+        domain_adapt.recipes.load_task(words[1], overrides=overrides, workspace=workspace)
+    else:
+        domain_adapt.recipes.corpus_recipe(["x"], "mine", overrides=overrides)
+
+
+@pytest.mark.parametrize("arguments", MAKE)
+def test_a_make_target_of_the_readme_exists(arguments):
+    done = subprocess.run(["make", "-n", *shlex.split(arguments)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_python_in_the_readme_compiles_and_imports_what_exists(block):
+    compile(block, "README.md", "exec")
+    for line in block.splitlines():
+        if line.startswith("from "):
+            exec(line, {})
