@@ -35,3 +35,9 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """Returns a hint that names the candidate nearest to ``word``, or None if none is near."""
     near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else None
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an exception's text that says something, or the name of its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -139,7 +139,10 @@ class _Finetuning:
 
     def publish(self) -> Checkpoint:
         """Trains, takes the best epoch's weights and publishes them."""
+        from safetensors.torch import load_file
+
         from domain_adapt.training.freezing import freeze, layer_count
+        from domain_adapt.training.state import put_tensors
 
         frozen = freeze(self.model, self.values.finetune.freeze)
         if frozen:
@@ -149,7 +152,7 @@ class _Finetuning:
         )
         totals = self._train()
         best = totals.notes["best"]
-        _load_weights(self.model, self.run.folder / best["file"])
+        put_tensors(self.model, load_file(self.run.folder / best["file"]))
         logger.info("best epoch: %d", best["epoch"])
         metrics = {f"dev/{key}": value for key, value in best["metrics"].items()}
         _say_metrics(metrics)
@@ -256,15 +259,3 @@ def _save_weights(model: nn.Module, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     save_file({key: value.contiguous() for key, value in model_tensors(model).items()}, temporary)
     temporary.replace(path)
-
-
-def _load_weights(model: nn.Module, path: Path) -> None:
-    import torch
-    from safetensors.torch import load_file
-
-    from domain_adapt.training.state import model_tensors
-
-    saved = load_file(path)
-    with torch.no_grad():
-        for name, tensor in model_tensors(model).items():
-            tensor.copy_(saved[name])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases.architectures import weight_names
-from domain_adapt.errors import DomainAdaptError
+from domain_adapt.errors import DomainAdaptError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -86,7 +86,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
     except Exception as error:  # tokenizers raises bare Exception for a damaged file
-        raise DomainAdaptError(f"{folder}: no tokenizer that can be loaded: {_first_line(error)}") from error
+        raise DomainAdaptError(f"{folder}: no tokenizer that can be loaded: {first_line(error)}") from error
     if not tokenizer.is_fast:
         raise DomainAdaptError(f"{folder}: expected a fast tokenizer (tokenizer.json), found only a slow one")
     for role in ("mask_token", "pad_token"):
@@ -141,7 +141,7 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
                 **options,
             )
     except Exception as error:  # shapes, damaged files and odd configs each have an exception type of their own
-        raise DomainAdaptError(f"{name}: the model cannot be loaded: {_first_line(error)}") from error
+        raise DomainAdaptError(f"{name}: the model cannot be loaded: {first_line(error)}") from error
     encoder = model.base_model_prefix + "."
     missing = {key for key in report["missing_keys"] if not key.endswith("_ids")}  # buffers such as position_ids
     lost = sorted(key for key in missing if key.startswith(encoder))
@@ -164,8 +164,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0].strip() if lines else type(error).__name__

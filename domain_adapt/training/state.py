@@ -86,12 +86,7 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
     Raises:
         ValueError: If the state belongs to another architecture.
     """
-    targets = model_tensors(model)
-    if set(targets) != set(state.model):
-        raise ValueError(f"saved state holds other tensors than the model: {set(targets) ^ set(state.model)}")
-    with torch.no_grad():
-        for name, tensor in targets.items():
-            tensor.copy_(state.model[name])
+    put_tensors(model, state.model)
     by_parameter: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in state.optimizer.items():
         name, entry = key.rsplit("/", 1)
@@ -101,6 +96,20 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
             optimizer.state[parameter] = {
                 entry: value.to(parameter.device) for entry, value in by_parameter[name].items()
             }
+
+
+def put_tensors(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
+    """Copies ``saved``, as :func:`model_tensors` names it, into ``model``.
+
+    Raises:
+        ValueError: If they belong to another architecture.
+    """
+    targets = model_tensors(model)
+    if set(targets) != set(saved):
+        raise ValueError(f"saved state holds other tensors than the model: {set(targets) ^ set(saved)}")
+    with torch.no_grad():
+        for name, tensor in targets.items():
+            tensor.copy_(saved[name])
 
 
 def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:

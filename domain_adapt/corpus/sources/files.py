@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from domain_adapt.corpus.sources.base import Document, SourceInfo
@@ -54,6 +55,11 @@ class TextFiles:
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 over names (relative to what was matched), bytes of the files and field names."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        # Run, corpus cache and manifest each ask for it; gigabytes should be read for it once.
         files = [[file.name, hash_file(file.path)] for file in self._files]
         fields = [self._spec.text_field, self._spec.id_field]
         return fingerprint({"kind": "files", "files": files, "fields": fields})

@@ -37,7 +37,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A Hub that knows one commit; gives the list of revisions asked for."""
     asked: list[str] = []
 
-    def dataset_info(self: object, repo_id: str, *, revision: str) -> Any:
+    def dataset_info(self: object, repo_id: str, *, revision: str, timeout: float) -> Any:
         asked.append(revision)
         return SimpleNamespace(sha=COMMIT)
 
