@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,24 +20,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from domain_adapt.corpus.prepare import Corpus
-    from domain_adapt.mlm.masking import MaskingVocabulary
-    from domain_adapt.mlm.sparse_head import SparseHead
-    from domain_adapt.training.loop import Totals
-    from domain_adapt.training.runtime import Runtime
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """What evaluating and training share."""
-
-    model: PreTrainedModel
-    head: SparseHead
-    corpus: Corpus
-    vocabulary: MaskingVocabulary
-    pad_id: int
-    runtime: Runtime
 
 
 def adapt(
@@ -112,6 +94,7 @@ def _train_and_publish(
 ) -> Checkpoint:
     from domain_adapt.mlm.masking import masking_vocabulary
     from domain_adapt.mlm.sparse_head import SparseHead
+    from domain_adapt.pretraining import Pretraining, heldout, start_head, train
     from domain_adapt.training.runtime import detect
 
     values = recipe.values
@@ -121,16 +104,18 @@ def _train_and_publish(
     model = load_masked_lm(base)
     _check_block_size(values.corpus.block_size, model)
     corpus = _prepare(values, sources, tokenizer, base, workspace)
-    stage = _Stage(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), tokenizer.pad_token_id, runtime)
+    stage = Pretraining(
+        model, SparseHead(model), corpus, masking_vocabulary(tokenizer), tokenizer.pad_token_id, runtime
+    )
     metrics: dict[str, float] = {}
     new_head: list[str] = []
     if base.has_lm_head:
-        metrics = _heldout("before", stage)
+        metrics = heldout("before", stage)
     else:
         logger.info("%s has no trained LM head, so its loss before training would mean nothing", base.name)
-        new_head = _start_head(model, corpus)
-    totals = _train(values, stage, new_head, run)
-    metrics |= _heldout("after", stage)
+        new_head = start_head(model, corpus)
+    totals = train(values, stage, new_head, run)
+    metrics |= heldout("after", stage)
     metrics |= totals.metrics()
     publication = Publication(
         name=values.name,
@@ -197,96 +182,3 @@ def _prepare(
         ),
     )
     return corpus
-
-
-def _start_head(model: PreTrainedModel, corpus: Corpus) -> list[str]:
-    """Prepares an untrained LM head for training and returns the names of its parameters.
-
-    The logarithm of the corpus's word frequencies becomes the output bias, so that the loss begins at the unigram
-    entropy and not at the logarithm of the vocabulary size; the square transform begins as the identity, so that the
-    encoder's states reach the tied embeddings undistorted.
-    """
-    import torch
-
-    from domain_adapt.mlm.sparse_head import head_parameters
-
-    names = head_parameters(model)
-    parameters = dict(model.named_parameters())
-    bias = getattr(model.get_output_embeddings(), "bias", None)
-    with torch.no_grad():
-        for name in names:
-            weight = parameters[name]
-            if weight.ndim == 2 and weight.shape[0] == weight.shape[1]:
-                torch.nn.init.eye_(weight)
-        if bias is not None:
-            counts = torch.ones(len(bias))  # one more each, so that an unseen token stays possible
-            counts[: len(corpus.unigram_counts)] += torch.from_numpy(corpus.unigram_counts.astype("float32"))
-            bias.copy_((counts / counts.sum()).log())
-    return names
-
-
-def _heldout(moment: str, stage: _Stage) -> dict[str, float]:
-    """Returns the held-out loss and perplexity, and says them."""
-    import torch
-
-    from domain_adapt.evaluate import heldout_mlm_loss, perplexity
-
-    blocks = stage.corpus.heldout
-    if len(blocks) == 0:
-        return {}
-    device = torch.device(stage.runtime.device)
-    with meter(f"held-out loss {moment} training", len(blocks)) as progress:
-        loss = heldout_mlm_loss(
-            stage.model.to(device),
-            stage.head,
-            blocks,
-            stage.vocabulary,
-            pad_id=stage.pad_id,
-            device=device,
-            rows=16,
-            on_progress=progress.update,
-        )
-    logger.info("held-out MLM loss %s training: %.3f (perplexity %.1f)", moment, loss, perplexity(loss))
-    suffix = "_before" if moment == "before" else ""
-    return {f"heldout/mlm_loss{suffix}": loss, f"heldout/perplexity{suffix}": perplexity(loss)}
-
-
-def _train(recipe: DomainRecipe, stage: _Stage, new_head: Sequence[str], run: Run) -> Totals:
-    import numpy as np
-    import torch
-
-    from domain_adapt.mlm.objective import MaskedLMObjective
-    from domain_adapt.training.freezing import parameter_groups, set_dropout
-    from domain_adapt.training.loop import TrainingLoop
-    from domain_adapt.training.plan import make_plan
-    from domain_adapt.training.runtime import micro_batch_rows
-
-    settings, blocks, runtime = recipe.mlm, stage.corpus.train, stage.runtime
-    teacher: Any = None
-    if settings.distill_weight:
-        teacher = copy.deepcopy(stage.model.base_model).eval().requires_grad_(False).to(torch.device(runtime.device))
-    set_dropout(stage.model, settings.dropout)
-    objective = MaskedLMObjective(
-        blocks, stage.vocabulary, settings, seed=recipe.seed, pad_id=stage.pad_id, head=stage.head, teacher=teacher
-    )
-    lengths = np.full(len(blocks), blocks.shape[1], dtype=np.int64)  # padding is rare enough not to matter here
-    groups = parameter_groups(
-        stage.model,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fast=new_head,
-        fast_scale=settings.head_learning_rate_scale,
-    )
-    loop = TrainingLoop(
-        stage.model,
-        objective,
-        make_plan(lengths, batch_size=settings.batch_size, budget=recipe.budget, seed=recipe.seed),
-        settings,
-        groups=groups,
-        run_folder=run.folder,
-        runtime=runtime,
-        runtime_settings=recipe.runtime,
-        micro_batch_rows=micro_batch_rows(recipe.runtime, settings.batch_size, blocks.shape[1], runtime.device),
-        label="adapting",
-    )
-    return loop.run()

@@ -144,7 +144,7 @@ class _Finetuning:
         from domain_adapt.training.freezing import freeze, layer_count
         from domain_adapt.training.state import put_tensors
 
-        frozen = freeze(self.model, self.values.finetune.freeze)
+        frozen = freeze(self.model, self.values.finetune.freeze, "finetune")
         if frozen:
             logger.info("frozen: %s of %s weights", f"{frozen:,}", f"{self.model.num_parameters():,}")
         logger.info(
@@ -183,9 +183,7 @@ class _Finetuning:
         loop = TrainingLoop(
             self.model,
             objective,
-            make_plan(
-                lengths, batch_size=settings.batch_size, budget=values.budget, seed=values.seed, group_by_length=True
-            ),
+            make_plan(lengths, settings, budget=values.budget, seed=values.seed, group_by_length=True),
             settings,
             groups=parameter_groups(
                 self.model,

@@ -58,7 +58,7 @@ class MaskedLMObjective:
         """``mlm`` counts once; ``distill`` as the recipe says, absent if it is off."""
         return {"mlm": 1.0} | ({"distill": self._settings.distill_weight} if self._teacher is not None else {})
 
-    def batch(self, indices: np.ndarray, epoch: int) -> MicroBatch:
+    def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
         """Builds the masked rows ``indices`` ((rows,) int64) of ``epoch``."""
         blocks = np.asarray(self._blocks[indices])
         key = masking_key(self._seed, epoch)

@@ -73,27 +73,63 @@ class Budget(Table):
         return self
 
 
+class Freeze(Table):
+    """What does not learn."""
+
+    embeddings: bool = Field(False, description="keep the embeddings as they are")
+    layers: int = Field(0, ge=0, description="keep the lowest so many layers as they are")
+
+
 class OptimizerSettings(Table):
     """AdamW and its schedule; both stages share these keys."""
 
     learning_rate: float = Field(2e-4, gt=0, description="peak learning rate")
     batch_size: int = Field(16, ge=1, description="rows per optimizer step, over all ranks and micro-batches")
-    schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="shape of the learning rate after warm-up"
+    batch_size_start: int | None = Field(
+        None, ge=1, description="rows of the first step, growing linearly to batch_size over batch_warmup_ratio"
+    )
+    batch_warmup_ratio: float = Field(
+        0.1, gt=0, le=1, description="with batch_size_start: share of the training rows over which the batch grows"
+    )
+    schedule: Literal["linear", "cosine", "constant", "wsd"] = Field(
+        "linear", description="shape of the learning rate after warm-up; wsd is warm-up, stable, decay"
     )
     warmup_ratio: float = Field(0.06, ge=0, le=1, description="share of the steps in which the rate rises from 0")
+    decay_ratio: float = Field(
+        0.2, gt=0, le=1, description="with wsd: share of the steps, at the end, in which the rate falls to 0"
+    )
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay; not on biases and norms")
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of AdamW's first moment")
     adam_beta2: float = Field(0.98, ge=0, lt=1, description="decay of AdamW's second moment")
     adam_epsilon: float = Field(1e-6, gt=0, description="AdamW's epsilon")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
     dropout: float | None = Field(0.0, ge=0, lt=1, description="dropout while training")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="each layer learns at this factor of the rate of the one above; 1 is off"
+    )
+    freeze: Freeze = Field(Freeze(), description="what does not learn")
 
 
 class MlmSettings(OptimizerSettings):
     """Stage 1: masked-language-model training."""
 
+    masking: Literal["token", "whole-word", "span", "difference"] = Field(
+        "token",
+        description="what is masked together: single tokens, whole words, spans of words, or the domain's words",
+    )
     probability: float = Field(0.15, gt=0, lt=1, description="share of tokens to predict (80/10/10 mask/random/kept)")
+    probability_end: float | None = Field(
+        None, gt=0, lt=1, description="share at the last step, reached linearly; unset keeps probability throughout"
+    )
+    difference_anchors: int = Field(
+        20, ge=1, description="with difference masking: words most typical of the domain that others are compared to"
+    )
+    mask_sets: int = Field(
+        0, ge=0, description="different masks a block gets, used in turn by the epochs; 0 is new ones every epoch"
+    )
+    document_attention: bool = Field(
+        False, description="tokens see their own document only, and positions restart with each document in a block"
+    )
     head_learning_rate_scale: float = Field(
         1.0,
         gt=0,
@@ -107,21 +143,10 @@ class MlmSettings(OptimizerSettings):
     )
 
 
-class Freeze(Table):
-    """What does not learn in stage 2."""
-
-    embeddings: bool = Field(False, description="keep the embeddings as they are")
-    layers: int = Field(0, ge=0, description="keep the lowest so many layers as they are")
-
-
 class FinetuneSettings(OptimizerSettings):
     """Stage 2: training on labels."""
 
     dropout: float | None = Field(None, ge=0, lt=1, description="dropout while training; unset is the base's own")
-    layer_decay: float = Field(
-        1.0, gt=0, le=1, description="each layer learns at this factor of the rate of the one above; 1 is off"
-    )
-    freeze: Freeze = Field(Freeze(), description="what does not learn")
     dev_share: float = Field(0.1, gt=0, lt=1, description="share of contexts held out when the data names no dev part")
 
 
@@ -139,7 +164,16 @@ class RuntimeSettings(Table):
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto is bf16 where the hardware has it")
     threads: int = Field(0, ge=0, description="CPU threads; 0 is what the process may use")
-    micro_batch_size: int = Field(0, ge=0, description="rows in one forward pass; 0 is chosen for the device")
+    micro_batch_size: int = Field(0, ge=0, description="rows in one forward pass; 0 is chosen by the free memory")
+    workers: int = Field(
+        1, ge=0, description="threads that build the next batches; 0 builds them in the training thread"
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="torch.compile; auto measures on long runs whether it pays on this device"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="recompute activations in the backward pass: a third slower, a fraction of the memory"
+    )
     save_seconds: float = Field(60.0, ge=0, description="seconds between two saved states")
     keep_last: int = Field(2, ge=1, description="saved states kept")
 

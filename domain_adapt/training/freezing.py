@@ -32,8 +32,13 @@ def layer_count(model: nn.Module) -> int:
     return max(layers) + 1 if layers else 0
 
 
-def freeze(model: nn.Module, settings: Freeze) -> int:
+def freeze(model: nn.Module, settings: Freeze, table: str) -> int:
     """Stops the chosen parameters from learning and returns how many values that is.
+
+    Args:
+        model: Changed in place.
+        settings: What to freeze.
+        table: Table of the recipe that ``settings`` stands in, for the error.
 
     Raises:
         DomainAdaptError: If ``settings.layers`` is more than the model has.
@@ -41,7 +46,7 @@ def freeze(model: nn.Module, settings: Freeze) -> int:
     available = layer_count(model)
     if settings.layers > available:
         raise DomainAdaptError(
-            f"finetune.freeze.layers: {settings.layers} layers to freeze, but the model has {available}"
+            f"{table}.freeze.layers: {settings.layers} layers to freeze, but the model has {available}"
         )
     frozen = 0
     for name, parameter in model.named_parameters():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
@@ -21,11 +17,14 @@ from torch import nn
 from domain_adapt.errors import Stopped
 from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes.schema import OptimizerSettings, RuntimeSettings
+from domain_adapt.training.feed import Feed, StepData
+from domain_adapt.training.metrics_file import MetricsFile
 from domain_adapt.training.objective import MicroBatch, Objective
 from domain_adapt.training.plan import Plan
 from domain_adapt.training.progress import meter
 from domain_adapt.training.runtime import Runtime
 from domain_adapt.training.schedule import learning_rate_factor
+from domain_adapt.training.signals import stop_signal
 from domain_adapt.training.state import load_newest_state, restore, save_state
 
 logger = logging.getLogger(__name__)
@@ -93,7 +92,7 @@ class TrainingLoop:
     ) -> None:
         self._accelerator = Accelerator(cpu=runtime.device == "cpu")
         self._objective, self._plan, self._settings = objective, plan, settings
-        self._run_folder, self._runtime, self._save = run_folder, runtime, runtime_settings
+        self._run_folder, self._runtime, self._machine = run_folder, runtime, runtime_settings
         self._rows, self._label, self._on_epoch_end = micro_batch_rows, label, on_epoch_end
         self._bare = model.to(self._accelerator.device)
         optimizer = torch.optim.AdamW(
@@ -116,24 +115,20 @@ class TrainingLoop:
         metrics = MetricsFile(self._run_folder / "metrics.jsonl", step)
         saved = clock = time.monotonic()
         self._model.train()
-        epoch, order = -1, []
-        with _stop_signal() as stop, meter(self._label, self._plan.steps) as progress, metrics:
+        with stop_signal() as stop, meter(self._label, self._plan.steps) as progress, metrics:
             progress.update(step)
-            while step < self._plan.steps:
-                if step // self._plan.steps_per_epoch != epoch:
-                    epoch = step // self._plan.steps_per_epoch
-                    order = self._plan.epoch(epoch)
-                self._step(step, epoch, order[step % self._plan.steps_per_epoch])
+            for data in self._feed().steps(step):
+                self._step(data)
                 step += 1
                 if len(self._pending) >= STEPS_PER_READING or step == self._plan.steps:
                     clock = self._account(clock)
                     progress.update(step, self._read_losses(metrics))
-                if step % self._plan.steps_per_epoch == 0 or step == self._plan.steps:
+                if self._plan.ends_epoch(step - 1) or step == self._plan.steps:
                     clock = self._account(clock)
-                    self._end_epoch(epoch, step)
+                    self._end_epoch(data.epoch, step)
                     clock = time.monotonic()
                 now = time.monotonic()
-                if stop.is_set() or (now - saved >= self._save.save_seconds and step < self._plan.steps):
+                if stop.is_set() or (now - saved >= self._machine.save_seconds and step < self._plan.steps):
                     self._read_losses(metrics)
                     clock = self._account(clock)
                     self._save_state(step)
@@ -141,6 +136,18 @@ class TrainingLoop:
                     if stop.is_set() and step < self._plan.steps:
                         raise Stopped(step, self._plan.steps)
         return self._totals
+
+    def _feed(self) -> Feed:
+        accelerator = self._accelerator
+        return Feed(
+            self._plan,
+            self._objective,
+            self._rows,
+            rank=accelerator.process_index,
+            ranks=accelerator.num_processes,
+            workers=self._machine.workers,
+            pin=accelerator.device.type == "cuda",
+        )
 
     def _resume(self) -> int:
         state = load_newest_state(self._run_folder)
@@ -151,19 +158,14 @@ class TrainingLoop:
         logger.info("going on after step %d of %d", state.step, self._plan.steps)
         return state.step
 
-    def _step(self, step: int, epoch: int, indices: np.ndarray) -> None:
-        """One optimizer step over the rows ``indices`` of this batch, this rank's share of them in micro-batches."""
+    def _step(self, data: StepData) -> None:
+        """One optimizer step over this rank's share of the rows, in micro-batches."""
         accelerator = self._accelerator
-        mine = np.array_split(indices, accelerator.num_processes)[accelerator.process_index]
-        # A rank without rows in an epoch's last, short batch still has to take part: one row, counted as nothing.
-        idle = len(mine) == 0
-        mine = indices[:1] if idle else mine
-        passes = [mine[start : start + self._rows] for start in range(0, len(mine), self._rows)]
-        batches = [self._objective.batch(rows, epoch) for rows in passes]
-        counts, tokens = self._count([] if idle else batches)
+        step, idle = data.step, data.idle
+        counts, tokens = self._count([] if idle else data.batches)
         losses: dict[str, torch.Tensor] = {}
-        for number, batch in enumerate(batches):
-            last = number == len(batches) - 1
+        for number, batch in enumerate(data.batches):
+            last = number == len(data.batches) - 1
             inputs = {key: value.to(accelerator.device, non_blocking=True) for key, value in batch.inputs.items()}
             with nullcontext() if last else accelerator.no_sync(self._model), self._randomness(step, number):
                 with torch.autocast(accelerator.device.type, torch.bfloat16, self._runtime.precision == "bf16"):
@@ -174,19 +176,14 @@ class TrainingLoop:
                 accelerator.backward(total * accelerator.num_processes)
             for term, mean in means.items():
                 losses[term] = losses.get(term, torch.zeros((), device=mean.device)) + mean.detach()
-        factor = learning_rate_factor(
-            step,
-            steps=self._plan.steps,
-            warmup_ratio=self._settings.warmup_ratio,
-            schedule=self._settings.schedule,
-        )
+        factor = learning_rate_factor(step, self._plan.steps, self._settings)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         losses["grad_norm"] = accelerator.clip_grad_norm_(self._model.parameters(), self._settings.max_grad_norm)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._totals.tokens += tokens
-        note = {"step": step + 1, "epoch": epoch, "learning_rate": self._settings.learning_rate * factor}
+        note = {"step": step + 1, "epoch": data.epoch, "learning_rate": self._settings.learning_rate * factor}
         self._pending.append((note | {"tokens": self._totals.tokens}, losses))
 
     def _count(self, batches: list[MicroBatch]) -> tuple[dict[str, int], int]:
@@ -240,55 +237,6 @@ class TrainingLoop:
                 self._bare,
                 self._optimizer.optimizer,
                 info,
-                keep_last=self._save.keep_last,
+                keep_last=self._machine.keep_last,
             )
         self._accelerator.wait_for_everyone()
-
-
-class MetricsFile:
-    """``metrics.jsonl``: one line a step; lines after the step a run resumes from are dropped."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        kept = []
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    if json.loads(line)["step"] <= step:
-                        kept.append(line + "\n")
-                except (ValueError, KeyError):
-                    break  # the line that a killed process was writing
-        path.write_text("".join(kept), encoding="utf-8")
-        self._path = path
-
-    def __enter__(self) -> MetricsFile:
-        self._file = self._path.open("a", encoding="utf-8")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def write(self, values: dict[str, Any]) -> None:
-        """Appends one line."""
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """Yields an event that SIGINT or SIGTERM sets; a second SIGINT interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def handle(number: int, frame: object) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

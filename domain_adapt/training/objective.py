@@ -34,8 +34,14 @@ class Objective(Protocol):
     def weights(self) -> Mapping[str, float]:
         """Loss term -> its weight in the total loss."""
 
-    def batch(self, indices: np.ndarray, epoch: int) -> MicroBatch:
-        """Builds the micro-batch of rows ``indices`` ((rows,) int64) in ``epoch``; a pure function of both."""
+    def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
+        """Builds the micro-batch of rows ``indices`` ((rows,) int64); a pure function, called from several threads.
+
+        Args:
+            indices: Rows of the training data.
+            epoch: 0-based pass over the data.
+            progress: Share of the run's steps done before this one, in [0, 1).
+        """
 
     def loss(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Returns loss term -> *sum* (not mean) over its target items, each a scalar with gradient."""

@@ -33,7 +33,7 @@ def rates(groups, model):
 
 
 def test_frozen_parameters_do_not_learn_and_the_rest_does(model):
-    frozen = freeze(model, Freeze(embeddings=True, layers=2))
+    frozen = freeze(model, Freeze(embeddings=True, layers=2), "finetune")
     still = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     assert still and all("embeddings" in name or ".layer.0." in name or ".layer.1." in name for name in still)
     assert frozen == sum(parameter.numel() for name, parameter in model.named_parameters() if name in still)
@@ -51,7 +51,7 @@ def test_frozen_parameters_do_not_learn_and_the_rest_does(model):
 
 def test_more_layers_than_there_are_is_an_error_that_names_the_key(model):
     with pytest.raises(DomainAdaptError, match=r"finetune\.freeze\.layers: 4 layers to freeze, but the model has 3"):
-        freeze(model, Freeze(layers=4))
+        freeze(model, Freeze(layers=4), "finetune")
 
 
 def test_layer_decay_multiplies_once_a_layer_from_the_head_down(model):

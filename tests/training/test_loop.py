@@ -44,9 +44,7 @@ def loop(folder, model_folder, blocks, *, rows=16, epochs=3.0, settings=SETTINGS
     return model, TrainingLoop(
         model,
         objective,
-        make_plan(
-            np.count_nonzero(blocks, axis=1), batch_size=settings.batch_size, budget=Budget(epochs=epochs), seed=0
-        ),
+        make_plan(np.count_nonzero(blocks, axis=1), settings, budget=Budget(epochs=epochs), seed=0),
         settings,
         groups=parameter_groups(model, learning_rate=settings.learning_rate, weight_decay=0.01),
         run_folder=folder,
@@ -85,7 +83,7 @@ def test_trainer_loss_inflation_under_accumulation_does_not_happen_here(
 def test_the_loss_is_the_mean_over_all_masked_tokens_of_the_step(tmp_path, tiny_model_folder, blocks):
     _, training = loop(tmp_path, tiny_model_folder, blocks, epochs=0.2, rows=3)
     stock = AutoModelForMaskedLM.from_pretrained(tiny_model_folder).eval()
-    rows = training._plan.epoch(0)[0]
+    rows = training._plan.rows(0, training._plan.order(0))
     batch = training._objective.batch(rows, 0).inputs
     labels = torch.full((len(rows), 32), -100)
     labels.view(-1)[batch["positions"]] = batch["labels"]
@@ -109,11 +107,11 @@ class Interrupting:
         self._objective, self._signal, self._left = objective, number, batch
         self.weights, self.loss = objective.weights, objective.loss
 
-    def batch(self, indices, epoch):
+    def batch(self, indices, epoch, progress):
         self._left -= 1
         if self._left == 0:
             os.kill(os.getpid(), self._signal)
-        return self._objective.batch(indices, epoch)
+        return self._objective.batch(indices, epoch, progress)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])

@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain_adapt.recipes.schema import OptimizerSettings
 from domain_adapt.training.schedule import learning_rate_factor
 
 
-def factors(schedule, steps=10, warmup_ratio=0.2):
-    return [
-        learning_rate_factor(step, steps=steps, warmup_ratio=warmup_ratio, schedule=schedule) for step in range(steps)
-    ]
+def factors(schedule, steps=10, warmup_ratio=0.2, decay_ratio=0.5):
+    settings = OptimizerSettings(schedule=schedule, warmup_ratio=warmup_ratio, decay_ratio=decay_ratio)
+    return [learning_rate_factor(step, steps, settings) for step in range(steps)]
 
 
 def test_linear_rises_through_warm_up_and_goes_down_to_zero_after_the_last_step():
@@ -20,11 +20,15 @@ def test_constant_stays():
 
 
 def test_cosine_is_half_in_the_middle():
-    assert learning_rate_factor(6, steps=10, warmup_ratio=0.2, schedule="cosine") == pytest.approx(0.5)
+    assert factors("cosine")[6] == pytest.approx(0.5)
 
 
-@given(st.integers(1, 500), st.floats(0, 1), st.sampled_from(["linear", "cosine", "constant"]))
-def test_every_step_learns_and_none_above_the_peak(steps, warmup_ratio, schedule):
-    for step in {0, steps // 2, steps - 1}:
-        factor = learning_rate_factor(step, steps=steps, warmup_ratio=warmup_ratio, schedule=schedule)
-        assert 0 < factor <= 1
+def test_warm_up_stable_decay_falls_only_at_the_end():
+    assert factors("wsd") == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+@given(
+    st.integers(1, 500), st.floats(0, 1), st.floats(0.001, 1), st.sampled_from(["linear", "cosine", "constant", "wsd"])
+)
+def test_every_step_learns_and_none_above_the_peak(steps, warmup_ratio, decay_ratio, schedule):
+    assert all(0 < factor <= 1 for factor in factors(schedule, steps, warmup_ratio, decay_ratio))

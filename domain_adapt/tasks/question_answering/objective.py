@@ -40,8 +40,8 @@ class QuestionAnsweringObjective:
         """(windows,) int64 tokens, for batches of rows of like length."""
         return self.features.lengths
 
-    def batch(self, indices: np.ndarray, epoch: int) -> MicroBatch:
-        """Returns the windows ``indices``, padded to the longest of them; the same in every ``epoch``.
+    def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
+        """Returns the windows ``indices``, padded to the longest of them; the same whenever it is.
 
         ``inputs`` holds what :func:`window_inputs` returns, ``span_mask`` (rows, longest) bool (positions that may be
         predicted) and ``start_positions``, ``end_positions`` (rows,) int64.

@@ -1,0 +1,121 @@
+"""The model's side of stage 1: held-out loss, a new head, the training itself."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from domain_adapt.corpus.prepare import Corpus
+from domain_adapt.evaluate import heldout_mlm_loss, perplexity
+from domain_adapt.mlm.masking import MaskingVocabulary
+from domain_adapt.mlm.objective import MaskedLMObjective
+from domain_adapt.mlm.sparse_head import SparseHead, head_parameters
+from domain_adapt.recipes import DomainRecipe
+from domain_adapt.stages import Run
+from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
+from domain_adapt.training.loop import Totals, TrainingLoop
+from domain_adapt.training.plan import make_plan
+from domain_adapt.training.progress import meter
+from domain_adapt.training.runtime import Runtime, micro_batch_rows
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What evaluating and training share."""
+
+    model: PreTrainedModel
+    head: SparseHead
+    corpus: Corpus
+    vocabulary: MaskingVocabulary
+    pad_id: int
+    runtime: Runtime
+
+
+def start_head(model: PreTrainedModel, corpus: Corpus) -> list[str]:
+    """Prepares an untrained LM head for training and returns the names of its parameters.
+
+    The logarithm of the corpus's word frequencies becomes the output bias, so that the loss begins at the unigram
+    entropy and not at the logarithm of the vocabulary size; the square transform begins as the identity, so that the
+    encoder's states reach the tied embeddings undistorted.
+    """
+    names = head_parameters(model)
+    parameters = dict(model.named_parameters())
+    bias = getattr(model.get_output_embeddings(), "bias", None)
+    with torch.no_grad():
+        for name in names:
+            weight = parameters[name]
+            if weight.ndim == 2 and weight.shape[0] == weight.shape[1]:
+                torch.nn.init.eye_(weight)
+        if bias is not None:
+            counts = torch.ones(len(bias))  # one more each, so that an unseen token stays possible
+            counts[: len(corpus.unigram_counts)] += torch.from_numpy(corpus.unigram_counts.astype("float32"))
+            bias.copy_((counts / counts.sum()).log())
+    return names
+
+
+def heldout(moment: str, stage: Pretraining) -> dict[str, float]:
+    """Returns the held-out loss and perplexity, and says them."""
+    blocks = stage.corpus.heldout
+    if len(blocks) == 0:
+        return {}
+    device = torch.device(stage.runtime.device)
+    with meter(f"held-out loss {moment} training", len(blocks)) as progress:
+        loss = heldout_mlm_loss(
+            stage.model.to(device),
+            stage.head,
+            blocks,
+            stage.vocabulary,
+            pad_id=stage.pad_id,
+            device=device,
+            rows=16,
+            on_progress=progress.update,
+        )
+    logger.info("held-out MLM loss %s training: %.3f (perplexity %.1f)", moment, loss, perplexity(loss))
+    suffix = "_before" if moment == "before" else ""
+    return {f"heldout/mlm_loss{suffix}": loss, f"heldout/perplexity{suffix}": perplexity(loss)}
+
+
+def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run: Run) -> Totals:
+    """Trains the model in place, resumably, and returns what the run added up."""
+    settings, blocks, runtime = recipe.mlm, stage.corpus.train, stage.runtime
+    teacher: Any = None
+    if settings.distill_weight:
+        teacher = copy.deepcopy(stage.model.base_model).eval().requires_grad_(False).to(torch.device(runtime.device))
+    set_dropout(stage.model, settings.dropout)
+    frozen = freeze(stage.model, settings.freeze, "mlm")
+    if frozen:
+        logger.info("frozen: %s of %s weights", f"{frozen:,}", f"{stage.model.num_parameters():,}")
+    objective = MaskedLMObjective(
+        blocks, stage.vocabulary, settings, seed=recipe.seed, pad_id=stage.pad_id, head=stage.head, teacher=teacher
+    )
+    lengths = np.full(len(blocks), blocks.shape[1], dtype=np.int64)  # padding is rare enough not to matter here
+    groups = parameter_groups(
+        stage.model,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        layer_decay=settings.layer_decay,
+        fast=new_head,
+        fast_scale=settings.head_learning_rate_scale,
+    )
+    loop = TrainingLoop(
+        stage.model,
+        objective,
+        make_plan(lengths, settings, budget=recipe.budget, seed=recipe.seed),
+        settings,
+        groups=groups,
+        run_folder=run.folder,
+        runtime=runtime,
+        runtime_settings=recipe.runtime,
+        micro_batch_rows=micro_batch_rows(recipe.runtime, settings.batch_size, blocks.shape[1], runtime.device),
+        label="adapting",
+    )
+    return loop.run()
