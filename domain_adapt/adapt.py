@@ -92,6 +92,7 @@ def adapt_fingerprint(recipe: DomainRecipe, base: Base, sources: Sequence[Source
 def _train_and_publish(
     recipe: Recipe[DomainRecipe], subject: str, base: Base, sources: Sequence[Source], run: Run, workspace: Workspace
 ) -> Checkpoint:
+    from domain_adapt.corpus.prepare import special_ids
     from domain_adapt.mlm.masking import masking_vocabulary
     from domain_adapt.mlm.sparse_head import SparseHead
     from domain_adapt.pretraining import Pretraining, heldout, start_head, train
@@ -104,9 +105,8 @@ def _train_and_publish(
     model = load_masked_lm(base)
     _check_block_size(values.corpus.block_size, model)
     corpus = _prepare(values, sources, tokenizer, base, workspace)
-    stage = Pretraining(
-        model, SparseHead(model), corpus, masking_vocabulary(tokenizer), tokenizer.pad_token_id, runtime
-    )
+    _, sep_id, pad_id = special_ids(tokenizer)
+    stage = Pretraining(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime)
     metrics: dict[str, float] = {}
     new_head: list[str] = []
     if base.has_lm_head:

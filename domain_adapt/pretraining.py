@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from domain_adapt.corpus.prepare import Corpus
 from domain_adapt.evaluate import heldout_mlm_loss, perplexity
+from domain_adapt.mlm.documents import document_attention
 from domain_adapt.mlm.masking import MaskingVocabulary
 from domain_adapt.mlm.objective import MaskedLMObjective
 from domain_adapt.mlm.sparse_head import SparseHead, head_parameters
@@ -36,6 +37,7 @@ class Pretraining:
     head: SparseHead
     corpus: Corpus
     vocabulary: MaskingVocabulary
+    sep_id: int
     pad_id: int
     runtime: Runtime
 
@@ -94,8 +96,18 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
     frozen = freeze(stage.model, settings.freeze, "mlm")
     if frozen:
         logger.info("frozen: %s of %s weights", f"{frozen:,}", f"{stage.model.num_parameters():,}")
+    documents = None
+    if settings.document_attention:
+        documents = document_attention(stage.model, sep_id=stage.sep_id, pad_id=stage.pad_id)
     objective = MaskedLMObjective(
-        blocks, stage.vocabulary, settings, seed=recipe.seed, pad_id=stage.pad_id, head=stage.head, teacher=teacher
+        blocks,
+        stage.vocabulary,
+        settings,
+        seed=recipe.seed,
+        pad_id=stage.pad_id,
+        head=stage.head,
+        teacher=teacher,
+        documents=documents,
     )
     lengths = np.full(len(blocks), blocks.shape[1], dtype=np.int64)  # padding is rare enough not to matter here
     groups = parameter_groups(

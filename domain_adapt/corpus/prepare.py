@@ -114,7 +114,7 @@ def _build(
     tokenizer: PreTrainedTokenizerBase,
     on_progress: Progress | None,
 ) -> None:
-    cls_id, sep_id, pad_id = _special_ids(tokenizer)
+    cls_id, sep_id, pad_id = special_ids(tokenizer)
     spool = fill_spool(folder / "tokens.raw", sources, settings, tokenizer, on_progress)
     # The highest id and not len(): some vocabularies have gaps.
     counts = np.zeros(max(tokenizer.get_vocab().values()) + 1, dtype=np.int64)
@@ -162,7 +162,7 @@ def _statistics(spool: Spool, sources: Sequence[Source]) -> dict[str, Any]:
     }
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int, int]:
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int, int]:
     """Returns the ids that open, close and fill a block; BOS and EOS stand in for CLS and SEP."""
     candidates = {
         "CLS": (tokenizer.cls_token_id, tokenizer.bos_token_id),

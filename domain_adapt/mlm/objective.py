@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from domain_adapt.mlm.documents import DocumentAttention
 from domain_adapt.mlm.masking import MaskingVocabulary, mask_blocks, masking_key
 from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.randomness import stream_key, uniform_rows
@@ -32,6 +34,7 @@ class MaskedLMObjective:
         pad_id: Padding id; only the last block of a corpus has any.
         head: The sparse head installed on the model that will be trained.
         teacher: Encoder of the base, frozen, on the training device; needed if ``settings.distill_weight > 0``.
+        documents: Keeps the documents of a block apart; None lets them see each other.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class MaskedLMObjective:
         pad_id: int,
         head: SparseHead,
         teacher: PreTrainedModel | None = None,
+        documents: DocumentAttention | None = None,
     ) -> None:
         self._blocks = blocks
         self._vocabulary = vocabulary
@@ -52,6 +56,7 @@ class MaskedLMObjective:
         self._pad_id = pad_id
         self._head = head
         self._teacher = teacher
+        self._documents = documents
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -72,7 +77,11 @@ class MaskedLMObjective:
             "positions": torch.from_numpy(positions),
             "labels": torch.from_numpy(blocks.reshape(-1)[positions].astype(np.int64)),
         }
-        if not real.all():  # without padding no mask is passed, which lets attention take its fastest path
+        if self._documents is not None:
+            documents = self._documents.documents(blocks)
+            inputs["documents"] = torch.from_numpy(documents)
+            inputs["position_ids"] = torch.from_numpy(self._documents.position_ids(documents))
+        elif not real.all():  # without padding no mask is passed, which lets attention take its fastest path
             inputs["attention_mask"] = torch.from_numpy(real.astype(np.int64))
         targets = {"mlm": len(positions)}
         if self._teacher is not None:
@@ -86,21 +95,31 @@ class MaskedLMObjective:
 
     def loss(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Returns the summed cross-entropy at the chosen positions and the summed distance to the base."""
-        passed: dict[str, torch.Tensor] = {key: inputs[key] for key in ("input_ids", "attention_mask") if key in inputs}
-        logits = self._head.logits(model, inputs["positions"], **passed)
+        logits = self._head.logits(model, inputs["positions"], **self._model_inputs(inputs))
         losses = {"mlm": functional.cross_entropy(logits.float(), inputs["labels"], reduction="sum")}
         if self._teacher is not None:
-            losses["distill"] = self._distance(inputs, passed)
+            losses["distill"] = self._distance(inputs)
         return losses
 
-    def _distance(self, inputs: dict[str, torch.Tensor], passed: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _model_inputs(self, inputs: dict[str, torch.Tensor], rows: torch.Tensor | None = None) -> dict[str, Any]:
+        """Returns the arguments of a model's forward pass over all rows of a micro-batch, or some."""
+        passed: dict[str, Any] = {
+            key: inputs[key] if rows is None else inputs[key].index_select(0, rows)
+            for key in ("input_ids", "attention_mask", "position_ids", "documents")
+            if key in inputs
+        }
+        if self._documents is not None:
+            passed["attention_mask"] = self._documents.mask(passed.pop("documents"))
+        return passed
+
+    def _distance(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         assert self._teacher is not None and self._head.hidden is not None
         rows, near = inputs["distill_rows"], inputs["distill_positions"]
         hidden = self._head.hidden
         if len(rows) == 0:  # keep the term in the graph, so that every rank's backward pass has the same shape
             return hidden.sum() * 0.0
         with torch.no_grad():
-            states = self._teacher(**{key: value.index_select(0, rows) for key, value in passed.items()})
+            states = self._teacher(**self._model_inputs(inputs, rows))
         base = states.last_hidden_state
         base = base.reshape(-1, base.shape[-1]).index_select(0, near).float()
         adapted = hidden.index_select(0, rows)

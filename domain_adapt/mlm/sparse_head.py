@@ -80,7 +80,7 @@ class SparseHead:
         finally:
             self._positions = None
 
-    def logits(self, model: nn.Module, positions: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+    def logits(self, model: nn.Module, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
         """Returns the logits ``(n, vocab_size)`` of one forward pass at ``positions`` ``(n,)``."""
         with self.positions(positions):
             output: torch.Tensor = model(**inputs).logits
