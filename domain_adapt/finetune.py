@@ -171,6 +171,7 @@ class _Finetuning:
 
     def _train(self) -> Totals:
         from domain_adapt.training.freezing import parameter_groups, set_dropout
+        from domain_adapt.training.frozen_states import frozen_states
         from domain_adapt.training.loop import TrainingLoop
         from domain_adapt.training.plan import make_plan
         from domain_adapt.training.runtime import micro_batch_rows
@@ -180,27 +181,36 @@ class _Finetuning:
         objective = self.kind.objective(features, self.tokenizer.pad_token_id)
         set_dropout(self.model, settings.dropout)
         lengths = objective.lengths
-        loop = TrainingLoop(
-            self.model,
+        plan = make_plan(lengths, settings, budget=values.budget, seed=values.seed, group_by_length=True)
+        rows = micro_batch_rows(values.runtime, settings.batch_size, int(lengths.max()), self.runtime.device)
+        with frozen_states(
             objective,
-            make_plan(lengths, settings, budget=values.budget, seed=values.seed, group_by_length=True),
-            settings,
-            groups=parameter_groups(
-                self.model,
-                learning_rate=settings.learning_rate,
-                weight_decay=settings.weight_decay,
-                layer_decay=settings.layer_decay,
-            ),
-            run_folder=self.run.folder,
+            self.model.to(self.runtime.device),
+            settings.freeze,
+            lengths=lengths,
+            sets=1,
+            passes=plan.passes,
+            folder=self.run.folder,
             runtime=self.runtime,
-            runtime_settings=values.runtime,
-            micro_batch_rows=micro_batch_rows(
-                values.runtime, settings.batch_size, int(lengths.max()), self.runtime.device
-            ),
-            label="fine-tuning",
-            on_epoch_end=self._end_epoch,
-        )
-        return loop.run()
+        ) as cached:
+            return TrainingLoop(
+                self.model,
+                cached,
+                plan,
+                settings,
+                groups=parameter_groups(
+                    self.model,
+                    learning_rate=settings.learning_rate,
+                    weight_decay=settings.weight_decay,
+                    layer_decay=settings.layer_decay,
+                ),
+                run_folder=self.run.folder,
+                runtime=self.runtime,
+                runtime_settings=values.runtime,
+                micro_batch_rows=rows,
+                label="fine-tuning",
+                on_epoch_end=self._end_epoch,
+            ).run()
 
     def _end_epoch(self, epoch: int, step: int, model: nn.Module, notes: dict[str, Any]) -> None:
         """Scores the dev part; keeps the weights if they are the best so far."""

@@ -21,6 +21,7 @@ from domain_adapt.mlm.sparse_head import SparseHead, head_parameters
 from domain_adapt.recipes import DomainRecipe
 from domain_adapt.stages import Run
 from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
+from domain_adapt.training.frozen_states import frozen_states
 from domain_adapt.training.loop import Totals, TrainingLoop
 from domain_adapt.training.plan import make_plan
 from domain_adapt.training.progress import meter
@@ -118,16 +119,26 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
         fast=new_head,
         fast_scale=settings.head_learning_rate_scale,
     )
-    loop = TrainingLoop(
-        stage.model,
+    plan = make_plan(lengths, settings, budget=recipe.budget, seed=recipe.seed)
+    with frozen_states(
         objective,
-        make_plan(lengths, settings, budget=recipe.budget, seed=recipe.seed),
-        settings,
-        groups=groups,
-        run_folder=run.folder,
+        stage.model.to(torch.device(runtime.device)),
+        settings.freeze,
+        lengths=lengths,
+        sets=0 if settings.probability_end is not None else settings.mask_sets,
+        passes=plan.passes,
+        folder=run.folder,
         runtime=runtime,
-        runtime_settings=recipe.runtime,
-        micro_batch_rows=micro_batch_rows(recipe.runtime, settings.batch_size, blocks.shape[1], runtime.device),
-        label="adapting",
-    )
-    return loop.run()
+    ) as cached:
+        return TrainingLoop(
+            stage.model,
+            cached,
+            plan,
+            settings,
+            groups=groups,
+            run_folder=run.folder,
+            runtime=runtime,
+            runtime_settings=recipe.runtime,
+            micro_batch_rows=micro_batch_rows(recipe.runtime, settings.batch_size, blocks.shape[1], runtime.device),
+            label="adapting",
+        ).run()

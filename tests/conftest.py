@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,18 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
 
 from domain_adapt.adapt import adapt
 from domain_adapt.checkpoints import CheckpointStore
+from domain_adapt.training.freezing import set_dropout
 from domain_adapt.workspace import Workspace
 
 SENTENCES = [
@@ -93,6 +101,32 @@ def tiny_model_folder(tiny_wordpiece: Path, tmp_path_factory: pytest.TempPathFac
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+_WIDTH = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+_SHAPES: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(["roberta", "xlm-roberta", "camembert", "bert", "deberta-v2"], _WIDTH),
+    **dict.fromkeys(["electra", "albert"], _WIDTH | {"embedding_size": 32}),
+    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+    "modernbert": _WIDTH
+    | {"local_attention": 8, "global_attn_every_n_layers": 2}
+    | {"bos_token_id": 2, "cls_token_id": 2, "eos_token_id": 3, "sep_token_id": 3},
+}
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[[str], PreTrainedModel]:
+    """Makes a masked LM of a model type: 90 entries, two layers, large random weights, no dropout."""
+
+    def build(kind: str) -> PreTrainedModel:
+        shape = {"vocab_size": 90, "pad_token_id": 0, "max_position_embeddings": 80, "initializer_range": 0.2}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(kind, **shape, **_SHAPES[kind])).eval()
+        set_dropout(model, 0.0)
+        return model
+
+    return build
 
 
 @dataclass(frozen=True)

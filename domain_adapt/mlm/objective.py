@@ -66,7 +66,8 @@ class MaskedLMObjective:
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
         """Builds the masked rows ``indices`` ((rows,) int64) of ``epoch``."""
         blocks = np.asarray(self._blocks[indices])
-        key = masking_key(self._seed, epoch)
+        sets = self._settings.mask_sets
+        key = masking_key(self._seed, epoch % sets if sets else epoch)
         input_ids, chosen = mask_blocks(
             blocks, indices, self._vocabulary, key=key, probability=self._settings.probability
         )

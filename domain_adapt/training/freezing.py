@@ -21,9 +21,14 @@ def layer_of(name: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def is_embedding(name: str) -> bool:
-    """Tells whether a parameter belongs to the embeddings below the first layer."""
-    return "embeddings" in name.split(".")
+def embedding_parameters(model: nn.Module) -> set[int]:
+    """Returns the ``id`` of every parameter of the embeddings below the first layer.
+
+    By identity and not by name: where the head comes first in the model, as in XLM-RoBERTa, the word embeddings that it
+    is tied to go by the head's name.
+    """
+    named = model.named_parameters(remove_duplicate=False)
+    return {id(parameter) for name, parameter in named if "embeddings" in name.split(".")}
 
 
 def layer_count(model: nn.Module) -> int:
@@ -49,9 +54,10 @@ def freeze(model: nn.Module, settings: Freeze, table: str) -> int:
             f"{table}.freeze.layers: {settings.layers} layers to freeze, but the model has {available}"
         )
     frozen = 0
+    embeddings = embedding_parameters(model)
     for name, parameter in model.named_parameters():
         layer = layer_of(name)
-        if (settings.embeddings and is_embedding(name)) or (layer is not None and layer < settings.layers):
+        if (settings.embeddings and id(parameter) in embeddings) or (layer is not None and layer < settings.layers):
             parameter.requires_grad_(False)
             frozen += parameter.numel()
     return frozen
@@ -78,10 +84,11 @@ def parameter_groups(
         fast_scale: Factor for ``fast``.
     """
     depth = layer_count(model)
+    embeddings = embedding_parameters(model)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in _learning(model):
         layer = layer_of(name)
-        power = depth - layer if layer is not None else depth + 1 if is_embedding(name) else 0
+        power = depth - layer if layer is not None else depth + 1 if id(parameter) in embeddings else 0
         peak = learning_rate * layer_decay**power * (fast_scale if name in fast else 1.0)
         decay = weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((peak, decay), []).append(parameter)
@@ -104,3 +111,12 @@ def set_dropout(model: nn.Module, rate: float | None) -> None:
             module.p = rate
         elif isinstance(getattr(module, "attention_dropout", None), float):  # ModernBERT passes it as a number
             setattr(module, "attention_dropout", rate)  # noqa: B010  (torch types every attribute as a module)
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Tells whether a dropout rate of ``model`` is above 0."""
+    rates = (
+        module.p if isinstance(module, nn.Dropout) else getattr(module, "attention_dropout", 0.0)
+        for module in model.modules()
+    )
+    return any(isinstance(rate, float) and rate > 0 for rate in rates)

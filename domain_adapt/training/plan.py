@@ -39,6 +39,11 @@ class Plan:
         """Optimizer steps in all."""
         return len(self.starts) - 1
 
+    @property
+    def passes(self) -> float:
+        """Passes over the data, the last of which may be partial."""
+        return float(self.starts[-1] / len(self.lengths))
+
     def epoch_of(self, step: int) -> int:
         """Returns the 0-based pass over the data that ``step`` (0-based) belongs to."""
         return int(self.starts[step]) // len(self.lengths)

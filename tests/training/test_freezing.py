@@ -105,3 +105,15 @@ def test_layers_and_dropout_are_found_in_other_architectures(config):
 def test_no_dropout_rate_leaves_the_base_s_own(model):
     set_dropout(model, None)
     assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
+
+
+@pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "camembert"])
+def test_word_embeddings_that_go_by_the_name_of_the_tied_head_are_embeddings_all_the_same(build, kind):
+    """transformers 5 names XLM-RoBERTa's word embeddings ``lm_head.decoder.weight``: they were not frozen."""
+    model = build(kind)
+    table = model.get_input_embeddings().weight
+    groups = parameter_groups(model, learning_rate=1.0, weight_decay=0.0, layer_decay=0.5)
+    peaks = {id(parameter): group["peak"] for group in groups for parameter in group["params"]}
+    assert peaks[id(table)] == 0.5**3  # two layers above it
+    freeze(model, Freeze(embeddings=True), "mlm")
+    assert not table.requires_grad and model.lm_head.dense.weight.requires_grad
