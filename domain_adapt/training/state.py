@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from domain_adapt.fingerprint import hash_file
+from domain_adapt.fingerprint import fingerprint, hash_file
 from domain_adapt.workspace import staged_folder, write_json
 
 logger = logging.getLogger(__name__)
@@ -57,12 +57,15 @@ def save_state(
 ) -> None:
     """Writes the state after ``step`` optimizer steps and removes all but the ``keep_last`` newest."""
     target = run_folder / f"state-{step:08d}"
-    shutil.rmtree(target, ignore_errors=True)  # a damaged one that the run has just gone past again
+    # A damaged state that the run has just gone past again, and the halves that killed processes left behind.
+    for leftover in [target, *run_folder.glob(".state-*.tmp")]:
+        shutil.rmtree(leftover, ignore_errors=True)
     with staged_folder(target) as staging:
         save_file(model_tensors(model), staging / _MODEL)
         save_file(_optimizer_tensors(model, optimizer), staging / _OPTIMIZER)
         hashes = {name: hash_file(staging / name) for name in (_MODEL, _OPTIMIZER)}
-        write_json(staging / _INDEX, {"step": step, "info": dict(info), "files": hashes})
+        index = {"step": step, "info": dict(info), "files": hashes}
+        write_json(staging / _INDEX, index | {"sha256": fingerprint(index)})
     for old in _folders(run_folder)[:-keep_last]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -130,6 +133,8 @@ def _read(folder: Path) -> State:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{_INDEX}: not JSON: {error}") from error
+    if not isinstance(index, dict) or index.pop("sha256", None) != fingerprint(index):
+        raise ValueError(f"{_INDEX}: its SHA-256 is not the one written in it")
     for name, expected in index["files"].items():
         if hash_file(folder / name) != expected:
             raise ValueError(f"{name}: its SHA-256 is not the one in {_INDEX}")
