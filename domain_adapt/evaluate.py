@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from domain_adapt.mlm.masking import EVALUATION_PROBABILITY, MaskingVocabulary, evaluation_key, mask_blocks
 from domain_adapt.mlm.sparse_head import SparseHead
+from domain_adapt.mlm.sparse_layer import Selection
 
 
 def heldout_mlm_loss(
@@ -54,7 +55,7 @@ def heldout_mlm_loss(
             labels = torch.from_numpy(part.reshape(-1)[positions].astype(np.int64)).to(device)
             logits = head.logits(
                 model,
-                torch.from_numpy(positions).to(device),
+                Selection.of(positions, positions[:0], *part.shape).to(device),
                 input_ids=torch.from_numpy(input_ids).to(device),
                 attention_mask=torch.from_numpy((part != pad_id).astype(np.int64)).to(device),
             )

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from domain_adapt.mlm.documents import DocumentAttention
 from domain_adapt.mlm.masking import MaskingVocabulary, mask_blocks, masking_key
 from domain_adapt.mlm.sparse_head import SparseHead
+from domain_adapt.mlm.sparse_layer import Selection
 from domain_adapt.randomness import stream_key, uniform_rows
 from domain_adapt.recipes import MlmSettings
 from domain_adapt.training.objective import MicroBatch
@@ -73,30 +74,32 @@ class MaskedLMObjective:
         )
         positions = np.flatnonzero(chosen)
         real = blocks != self._pad_id
+        kept = np.empty(0, dtype=np.int64)
         inputs = {
             "input_ids": torch.from_numpy(input_ids),
-            "positions": torch.from_numpy(positions),
             "labels": torch.from_numpy(blocks.reshape(-1)[positions].astype(np.int64)),
         }
+        targets = {"mlm": len(positions)}
+        if self._teacher is not None:
+            share = uniform_rows(stream_key(self._seed, "distill", epoch), indices, 1)[:, 0]
+            picked = share < self._settings.distill_share
+            kept = np.flatnonzero(real & ~chosen & picked[:, None])
+            inputs["distill_rows"] = torch.from_numpy(np.flatnonzero(picked))
+            inputs["distill_positions"] = torch.from_numpy(np.flatnonzero((real & ~chosen)[picked]))
+            targets["distill"] = len(kept)
+        inputs |= Selection.of(positions, kept, *blocks.shape).tensors()
         if self._documents is not None:
             documents = self._documents.documents(blocks)
             inputs["documents"] = torch.from_numpy(documents)
             inputs["position_ids"] = torch.from_numpy(self._documents.position_ids(documents))
         elif not real.all():  # without padding no mask is passed, which lets attention take its fastest path
             inputs["attention_mask"] = torch.from_numpy(real.astype(np.int64))
-        targets = {"mlm": len(positions)}
-        if self._teacher is not None:
-            share = uniform_rows(stream_key(self._seed, "distill", epoch), indices, 1)[:, 0]
-            rows = np.flatnonzero(share < self._settings.distill_share)
-            near = np.flatnonzero((real & ~chosen)[rows])
-            inputs["distill_rows"] = torch.from_numpy(rows)
-            inputs["distill_positions"] = torch.from_numpy(near)
-            targets["distill"] = len(near)
         return MicroBatch(inputs, targets, int(real.sum()))
 
     def loss(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Returns the summed cross-entropy at the chosen positions and the summed distance to the base."""
-        logits = self._head.logits(model, inputs["positions"], **self._model_inputs(inputs))
+        selection = Selection(**{key: inputs[key] for key in ("positions", "kept", "grid", "slots")})
+        logits = self._head.logits(model, selection, **self._model_inputs(inputs))
         losses = {"mlm": functional.cross_entropy(logits.float(), inputs["labels"], reduction="sum")}
         if self._teacher is not None:
             losses["distill"] = self._distance(inputs)
@@ -114,15 +117,11 @@ class MaskedLMObjective:
         return passed
 
     def _distance(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        assert self._teacher is not None and self._head.hidden is not None
-        rows, near = inputs["distill_rows"], inputs["distill_positions"]
-        hidden = self._head.hidden
+        assert self._teacher is not None and self._head.kept is not None
+        adapted, rows = self._head.kept.float(), inputs["distill_rows"]
         if len(rows) == 0:  # keep the term in the graph, so that every rank's backward pass has the same shape
-            return hidden.sum() * 0.0
+            return adapted.sum()
         with torch.no_grad():
-            states = self._teacher(**self._model_inputs(inputs, rows))
-        base = states.last_hidden_state
-        base = base.reshape(-1, base.shape[-1]).index_select(0, near).float()
-        adapted = hidden.index_select(0, rows)
-        adapted = adapted.reshape(-1, adapted.shape[-1]).index_select(0, near).float()
+            base = self._teacher(**self._model_inputs(inputs, rows)).last_hidden_state
+        base = base.reshape(-1, base.shape[-1]).index_select(0, inputs["distill_positions"]).float()
         return (1.0 - functional.cosine_similarity(adapted, base, dim=-1)).sum()

@@ -8,13 +8,13 @@ this, and a wrapper such as DistributedDataParallel still sees one ``forward``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
+
+from domain_adapt.mlm.sparse_layer import Selection, SparseLastLayer
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +48,22 @@ def head_parameters(model: PreTrainedModel) -> list[str]:
 
 
 class SparseHead:
-    """A hook on ``model`` that computes logits for chosen positions only.
+    """Makes a forward pass of ``model`` compute logits for chosen positions only.
 
-    For an architecture without a known head module all logits are computed and then selected (with a warning).
+    Where the architecture allows it, the last layer skips the others too (:class:`SparseLastLayer`). For an
+    architecture without a known head module all logits are computed and then selected (with a warning).
 
     Attributes:
-        hidden: The encoder's last states ``(rows, block_size, hidden)`` of the latest forward pass, or None where
-            the architecture is unknown.
+        kept: The encoder's last states ``(m, hidden)`` at ``selection.kept`` of the latest forward pass; None before
+            it, and where the architecture is unknown.
+        is_sparse: Whether the head module is known.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self.hidden: torch.Tensor | None = None
-        self._positions: torch.Tensor | None = None
+        self.kept: torch.Tensor | None = None
+        self._selection: Selection | None = None
+        self._layer = SparseLastLayer(model)
+        self._states_are_selected = False
         module = head_module(model)
         self.is_sparse = module is not None
         if module is None:
@@ -67,30 +71,34 @@ class SparseHead:
         else:
             module.register_forward_pre_hook(self._select)
 
-    @contextmanager
-    def positions(self, positions: torch.Tensor) -> Iterator[None]:
-        """While active, a forward pass computes logits only at ``positions``.
+    def logits(self, model: nn.Module, selection: Selection, **inputs: Any) -> torch.Tensor:
+        """Returns the logits ``(n, vocab_size)`` of one forward pass at ``selection.positions``.
 
         Args:
-            positions: ``(n,)`` int64 into the flattened ``(rows * block_size)`` batch.
+            model: The model, or a wrapper such as DistributedDataParallel around it.
+            selection: On the model's device.
+            inputs: Arguments of the forward pass.
         """
-        self._positions = positions
-        try:
-            yield
-        finally:
-            self._positions = None
-
-    def logits(self, model: nn.Module, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
-        """Returns the logits ``(n, vocab_size)`` of one forward pass at ``positions`` ``(n,)``."""
-        with self.positions(positions):
+        if not self.is_sparse:
             output: torch.Tensor = model(**inputs).logits
-        if self.is_sparse:
-            return output
-        return output.reshape(-1, output.shape[-1]).index_select(0, positions)
+            return output.reshape(-1, output.shape[-1]).index_select(0, selection.positions)
+        self._selection = selection
+        try:
+            with self._layer.selecting(selection) as self._states_are_selected:
+                output = model(**inputs).logits
+        finally:
+            self._selection = None
+        return output
 
     def _select(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        if self._positions is None:
+        selection = self._selection
+        if selection is None:
             return None
         states: torch.Tensor = arguments[0]
-        self.hidden = states
-        return (states.reshape(-1, states.shape[-1]).index_select(0, self._positions), *arguments[1:])
+        flat = states.reshape(-1, states.shape[-1])
+        if self._states_are_selected:
+            count = len(selection.positions)
+            chosen, self.kept = flat[:count], flat[count:]
+        else:
+            chosen, self.kept = flat.index_select(0, selection.positions), flat.index_select(0, selection.kept)
+        return (chosen, *arguments[1:])

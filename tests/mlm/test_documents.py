@@ -9,6 +9,7 @@ from domain_adapt.mlm.documents import document_attention
 from domain_adapt.mlm.masking import MaskingVocabulary
 from domain_adapt.mlm.objective import MaskedLMObjective
 from domain_adapt.mlm.sparse_head import SparseHead
+from domain_adapt.mlm.sparse_layer import Selection
 from domain_adapt.recipes import MlmSettings
 
 CLS, SEP, PAD = 2, 3, 0
@@ -83,12 +84,12 @@ def test_what_another_document_says_changes_neither_loss_nor_distance(build, dis
             documents=document_attention(model, sep_id=SEP, pad_id=PAD) if apart else None,
         )
         inputs = objective.batch(np.array([0]), 0).inputs
-        for key in ("positions", "distill_positions"):  # look at the first document only
-            if key in inputs:
-                keep = inputs[key] < 14
-                inputs[key] = inputs[key][keep]
-                if key == "positions":
-                    inputs["labels"] = inputs["labels"][keep]
+        first = inputs["positions"] < 14  # look at the first document only
+        inputs["labels"] = inputs["labels"][first]
+        near = inputs["kept"][inputs["kept"] < 14]
+        inputs |= Selection.of(inputs["positions"][first].numpy(), near.numpy(), 1, 31).tensors()
+        if distill_weight:
+            inputs["distill_positions"] = near
         with torch.no_grad():  # so that the model is not its own base
             model.base_model.embeddings.word_embeddings.weight.mul_(1.5)
         return {term: value.item() for term, value in objective.loss(model, inputs).items()}

@@ -102,6 +102,7 @@ def test_distillation_leaves_chosen_and_padding_positions_out(blocks, vocabulary
     chosen = np.zeros(blocks.shape, dtype=bool)
     chosen.reshape(-1)[inputs["positions"].numpy()] = True
     assert np.array_equal(near, ~chosen[picked] & (blocks[picked] != PAD))  # the rest is all there, and only the rest
+    assert np.array_equal(inputs["kept"], (picked[:, None] * 16 + np.arange(16))[near])
 
 
 def test_without_distillation_there_is_one_term(blocks, vocabulary, model):
