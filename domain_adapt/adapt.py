@@ -12,8 +12,17 @@ from domain_adapt.checkpoints import Checkpoint, CheckpointStore
 from domain_adapt.corpus.sources import Source, open_source
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import DomainRecipe, Recipe, corpus_recipe, load_domain
-from domain_adapt.stages import Publication, Run, base_assignments, open_run, publish, stage_fingerprint
+from domain_adapt.stages import (
+    Publication,
+    Run,
+    await_publication,
+    base_assignments,
+    open_run,
+    publish,
+    stage_fingerprint,
+)
 from domain_adapt.training.progress import meter
+from domain_adapt.training.ranks import is_main, join
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -105,6 +114,7 @@ def _train_and_publish(
     model = load_masked_lm(base)
     _check_block_size(values.corpus.block_size, model)
     corpus = _prepare(values, sources, tokenizer, base, workspace)
+    join(runtime.device)
     _, sep_id, pad_id = special_ids(tokenizer)
     stage = Pretraining(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime)
     metrics: dict[str, float] = {}
@@ -117,6 +127,8 @@ def _train_and_publish(
     totals = train(values, stage, new_head, run)
     metrics |= heldout("after", stage)
     metrics |= totals.metrics()
+    if not is_main():
+        return await_publication(values.name, run, workspace)
     publication = Publication(
         name=values.name,
         stage="adapt",

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from domain_adapt.mlm.masking import EVALUATION_PROBABILITY, MaskingVocabulary, evaluation_key, mask_blocks
 from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.mlm.sparse_layer import Selection
+from domain_adapt.training import ranks
 
 
 def heldout_mlm_loss(
@@ -26,7 +27,7 @@ def heldout_mlm_loss(
     rows: int,
     on_progress: Callable[[int], None] | None = None,
 ) -> float:
-    """Returns the mean cross-entropy (nats a token) of masked tokens in held-out blocks.
+    """Returns the mean cross-entropy (nats a token) of masked tokens in held-out blocks; all ranks share the work.
 
     The masks are 15 % single tokens, 80/10/10, and the same whatever the run's seed and settings, so that the losses of
     any two models with one tokenizer compare; in fp32, dropout off.
@@ -42,11 +43,16 @@ def heldout_mlm_loss(
         on_progress: Called with the number of blocks done.
     """
     was_training = model.training
+    passes = math.ceil(len(blocks) / (rows * ranks.count()))
     model.eval()
     total, count = 0.0, 0
     with torch.inference_mode():
-        for start in range(0, len(blocks), rows):
+        for number in range(passes):
+            # Every rank makes as many passes as the others, also where nothing is left for it.
+            start = (number * ranks.count() + ranks.rank()) * rows
             indices = np.arange(start, min(start + rows, len(blocks)))
+            idle = len(indices) == 0
+            indices = np.zeros(1, dtype=np.int64) if idle else indices
             part = np.asarray(blocks[indices])
             input_ids, chosen = mask_blocks(
                 part, indices, vocabulary, key=evaluation_key(), probability=EVALUATION_PROBABILITY
@@ -59,12 +65,14 @@ def heldout_mlm_loss(
                 input_ids=torch.from_numpy(input_ids).to(device),
                 attention_mask=torch.from_numpy((part != pad_id).astype(np.int64)).to(device),
             )
-            total += float(functional.cross_entropy(logits.float(), labels, reduction="sum"))
-            count += len(positions)
+            if not idle:
+                total += float(functional.cross_entropy(logits.float(), labels, reduction="sum"))
+                count += len(positions)
             if on_progress is not None:
-                on_progress(len(indices) + start)
+                on_progress(min((number + 1) * ranks.count() * rows, len(blocks)))
     model.train(was_training)
-    return total / max(count, 1)
+    total, masked = ranks.summed([total, float(count)])
+    return total / max(masked, 1.0)
 
 
 def perplexity(loss: float) -> float:

@@ -13,9 +13,18 @@ from domain_adapt.errors import DomainAdaptError
 from domain_adapt.labelled import Data, load_data
 from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes import Recipe, TaskRecipe, load_task
-from domain_adapt.stages import Publication, Run, base_assignments, open_run, publish, stage_fingerprint
+from domain_adapt.stages import (
+    Publication,
+    Run,
+    await_publication,
+    base_assignments,
+    open_run,
+    publish,
+    stage_fingerprint,
+)
 from domain_adapt.tasks import TaskType, task_type
 from domain_adapt.training.progress import meter
+from domain_adapt.training.ranks import is_main, join, rows_per_rank
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -130,6 +139,7 @@ class _Finetuning:
         self.name, self.run, self.workspace = name, run, workspace
         self.values = recipe.values
         self.runtime: Runtime = detect(self.values.runtime)
+        join(self.runtime.device)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(start.folder)
         self.model: PreTrainedModel = kind.load_model(
             start.folder, data.train.examples, seed=integer_seed(self.values.seed, "new-head")
@@ -151,6 +161,8 @@ class _Finetuning:
             "training on %s, %s: %d layers", self.runtime.device, self.runtime.precision, layer_count(self.model)
         )
         totals = self._train()
+        if not is_main():
+            return await_publication(self.name, self.run, self.workspace)
         best = totals.notes["best"]
         put_tensors(self.model, load_file(self.run.folder / best["file"]))
         logger.info("best epoch: %d", best["epoch"])
@@ -182,7 +194,9 @@ class _Finetuning:
         set_dropout(self.model, settings.dropout)
         lengths = objective.lengths
         plan = make_plan(lengths, settings, budget=values.budget, seed=values.seed, group_by_length=True)
-        rows = micro_batch_rows(values.runtime, settings.batch_size, int(lengths.max()), self.runtime.device)
+        rows = micro_batch_rows(
+            values.runtime, rows_per_rank(settings.batch_size), int(lengths.max()), self.runtime.device
+        )
         with frozen_states(
             objective,
             self.model.to(self.runtime.device),

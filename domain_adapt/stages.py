@@ -28,6 +28,7 @@ from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
 from domain_adapt.report.model_card import render_card
 from domain_adapt.training.progress import format_seconds
+from domain_adapt.training.ranks import is_main, leave, rank, wait_for_all
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Run:
 
 @contextmanager
 def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool) -> Iterator[Run]:
-    """Yields the run folder of ``fingerprint``, held by this process; removes it when the block succeeds.
+    """Yields the run folder of ``fingerprint``, held by the main process; removes it when the block succeeds.
 
     Args:
         stage: ``adapt`` or ``finetune``.
@@ -64,6 +65,12 @@ def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool)
         DomainAdaptError: If another process is at work on the same run.
     """
     folder = workspace.runs / f"{stage}-{fingerprint[:16]}"
+    if not is_main():
+        try:
+            yield Run(folder, fingerprint, time.monotonic())
+        finally:
+            leave()
+        return
     with explain_disk(workspace.runs, "nothing was started"):
         workspace.runs.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(folder.name + ".lock"))
@@ -82,6 +89,7 @@ def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool)
             yield Run(folder, fingerprint, time.monotonic())
         shutil.rmtree(folder, ignore_errors=True)
     finally:
+        leave()
         lock.release()
 
 
@@ -147,7 +155,7 @@ def publish(
     runtime: Runtime,
     workspace: Workspace,
 ) -> Checkpoint:
-    """Publishes a model as the next version of its name and says where it is.
+    """Publishes a model as the next version of its name and says where it is; on several ranks, the main one calls it.
 
     Raises:
         DomainAdaptError: If the disk does not let it; nothing is published then.
@@ -179,4 +187,21 @@ def publish(
     checkpoint = store.publish(publication.name, fill, make_manifest, describe=render_card)
     took = format_seconds(checkpoint.manifest.wall_seconds)
     logger.info("published %s after %s: %s", checkpoint.ref, took, checkpoint.folder)
+    wait_for_all()
     return checkpoint
+
+
+def await_publication(name: str, run: Run, workspace: Workspace) -> Checkpoint:
+    """Returns what the main process has published out of ``run``, for the other ranks.
+
+    Raises:
+        DomainAdaptError: If it cannot be seen from here.
+    """
+    wait_for_all()
+    published = CheckpointStore(workspace.checkpoints).with_fingerprint(name, run.fingerprint)
+    if published is None:
+        raise DomainAdaptError(
+            f"rank {rank()} sees no {name} in {workspace.checkpoints}/, where rank 0 published it",
+            hint="all machines must work in one shared folder",
+        )
+    return published

@@ -18,6 +18,7 @@ from domain_adapt.corpus.spool import Progress, Spool, fill_spool
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
 from domain_adapt.recipes import CorpusSettings
+from domain_adapt.training.ranks import is_main, wait_for_main
 from domain_adapt.workspace import Workspace, staged_folder, write_json
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def prepare_corpus(
     """
     name = corpus_fingerprint(sources, settings, tokenizer_hash)
     folder = workspace.cache / "corpora" / name[:16]
+    if not folder.is_dir() and not is_main():
+        wait_for_main(folder.is_dir, f"it prepares the corpus in {folder}")
     if not folder.is_dir():
         with staged_folder(folder) as staging:
             _build(staging, name, sources, settings, tokenizer, on_progress)

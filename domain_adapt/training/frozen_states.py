@@ -21,6 +21,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from domain_adapt.recipes import Freeze
+from domain_adapt.training import ranks
 from domain_adapt.training.freezing import has_dropout, layer_count, layer_of
 from domain_adapt.training.objective import MicroBatch, Objective
 from domain_adapt.training.progress import meter
@@ -87,6 +88,8 @@ def frozen_states(
 
 def _why_not(trunk: _Trunk, objective: Objective, store: _Store, passes: float) -> str | None:
     """Returns what stands against keeping the states, or None."""
+    if ranks.count() > 1:
+        return "several processes share the work"
     kind = trunk.model.config.model_type
     if kind not in _SKIPPABLE:
         return f"layers of a model of type {kind!r} cannot be skipped"

@@ -22,6 +22,7 @@ from domain_adapt.training.metrics_file import MetricsFile
 from domain_adapt.training.objective import MicroBatch, Objective
 from domain_adapt.training.plan import Plan
 from domain_adapt.training.progress import meter
+from domain_adapt.training.ranks import any_rank, is_main, summed, wait_for_all
 from domain_adapt.training.runtime import Runtime
 from domain_adapt.training.schedule import learning_rate_factor
 from domain_adapt.training.signals import stop_signal
@@ -127,13 +128,14 @@ class TrainingLoop:
                     clock = self._account(clock)
                     self._end_epoch(data.epoch, step)
                     clock = time.monotonic()
-                now = time.monotonic()
-                if stop.is_set() or (now - saved >= self._machine.save_seconds and step < self._plan.steps):
+                due = is_main() and time.monotonic() - saved >= self._machine.save_seconds
+                stopping, saving = any_rank(stop.is_set(), due)
+                if stopping or (saving and step < self._plan.steps):
                     self._read_losses(metrics)
                     clock = self._account(clock)
                     self._save_state(step)
                     saved = time.monotonic()
-                    if stop.is_set() and step < self._plan.steps:
+                    if stopping and step < self._plan.steps:
                         raise Stopped(step, self._plan.steps)
         return self._totals
 
@@ -191,10 +193,8 @@ class TrainingLoop:
         terms = list(self._objective.weights)
         local = [sum(batch.targets[term] for batch in batches) for term in terms]
         local.append(sum(batch.tokens for batch in batches))
-        if self._accelerator.num_processes > 1:
-            summed = self._accelerator.reduce(torch.tensor(local, device=self._accelerator.device), "sum")
-            local = summed.tolist()
-        return dict(zip(terms, local[:-1], strict=True)), local[-1]
+        *counts, tokens = (int(total) for total in summed([float(value) for value in local]))
+        return dict(zip(terms, counts, strict=True)), tokens
 
     @contextmanager
     def _randomness(self, step: int, number: int) -> Iterator[None]:
@@ -208,8 +208,11 @@ class TrainingLoop:
     def _read_losses(self, metrics: MetricsFile) -> str:
         """Writes the pending steps to ``metrics.jsonl`` and returns a note for the progress bar."""
         shown = 0.0
-        for note, losses in self._pending:
-            values = {term: float(value) for term, value in losses.items()}
+        terms = list(self._objective.weights)
+        shares = summed([float(losses[term]) for _, losses in self._pending for term in terms])
+        for number, (note, losses) in enumerate(self._pending):
+            values = dict(zip(terms, shares[number * len(terms) :], strict=False))
+            values["grad_norm"] = float(losses["grad_norm"])
             shown = sum(self._objective.weights[term] * values[term] for term in self._objective.weights)
             metrics.write(note | {"loss": shown} | values)
         self._pending.clear()
@@ -223,13 +226,13 @@ class TrainingLoop:
         return now
 
     def _end_epoch(self, epoch: int, step: int) -> None:
-        if self._on_epoch_end is not None:
+        if self._on_epoch_end is not None and is_main():
             self._model.eval()
             self._on_epoch_end(epoch, step, self._bare, self._totals.notes)
             self._model.train()
 
     def _save_state(self, step: int) -> None:
-        if self._accelerator.is_main_process:
+        if is_main():
             info = {"tokens": self._totals.tokens, "seconds": self._totals.seconds, "notes": self._totals.notes}
             save_state(
                 self._run_folder,
@@ -239,4 +242,4 @@ class TrainingLoop:
                 info,
                 keep_last=self._machine.keep_last,
             )
-        self._accelerator.wait_for_everyone()
+        wait_for_all()
