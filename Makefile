@@ -8,7 +8,7 @@ PROFILE ?= quick
 ARGS ?=
 TORCH ?= 2.13.0
 .DEFAULT_GOAL := help
-.PHONY: help adapt finetune checkpoints test check format lock clean
+.PHONY: help adapt finetune checkpoints test check bench format lock clean
 stamp := .venv/.stamp
 run := .venv/bin/domain-adapt
 
@@ -34,6 +34,11 @@ test: $(stamp)  ## run the test suite
 
 check: $(stamp)  ## format check, lint, types, import contracts
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+bench: $(stamp)  ## speed against transformers.Trainer, share of the machine's peak, data side; some minutes
+	.venv/bin/python benchmarks/adapt_vs_trainer.py --rounds 1 --steps 8 --bf16-steps 4
+	.venv/bin/python benchmarks/scaling.py && .venv/bin/python benchmarks/scaling.py --profile
+	.venv/bin/python benchmarks/loader.py && .venv/bin/python benchmarks/allocator.py --rounds 1
 
 format: $(stamp)  ## format and mend what the linter can
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
