@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from domain_adapt.mlm.masking import MaskingVocabulary, mask_blocks, masking_key
+from domain_adapt.mlm.masking import MaskingVocabulary, SingleTokens, Strategy, mask_blocks, masking_key, probability_at
 from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.randomness import stream_key, uniform_rows
 from domain_adapt.recipes import MlmSettings
@@ -32,6 +32,7 @@ class MaskedLMObjective:
         pad_id: Padding id; only the last block of a corpus has any.
         head: The sparse head installed on the model that will be trained.
         teacher: Encoder of the base, frozen, on the training device; needed if ``settings.distill_weight > 0``.
+        strategy: What is masked together; must be the one ``settings.masking`` names, and may be left out for tokens.
     """
 
     def __init__(
@@ -44,7 +45,10 @@ class MaskedLMObjective:
         pad_id: int,
         head: SparseHead,
         teacher: PreTrainedModel | None = None,
+        strategy: Strategy | None = None,
     ) -> None:
+        if strategy is None and settings.masking != "token":
+            raise ValueError(f"{settings.masking} masking needs its strategy")
         self._blocks = blocks
         self._vocabulary = vocabulary
         self._settings = settings
@@ -52,6 +56,7 @@ class MaskedLMObjective:
         self._pad_id = pad_id
         self._head = head
         self._teacher = teacher
+        self._strategy = SingleTokens() if strategy is None else strategy
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -59,11 +64,15 @@ class MaskedLMObjective:
         return {"mlm": 1.0} | ({"distill": self._settings.distill_weight} if self._teacher is not None else {})
 
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
-        """Builds the masked rows ``indices`` ((rows,) int64) of ``epoch``."""
+        """Builds the masked rows ``indices`` ((rows,) int64) of ``epoch``; ``progress`` sets the share of targets."""
         blocks = np.asarray(self._blocks[indices])
-        key = masking_key(self._seed, epoch)
         input_ids, chosen = mask_blocks(
-            blocks, indices, self._vocabulary, key=key, probability=self._settings.probability
+            blocks,
+            indices,
+            self._vocabulary,
+            key=masking_key(self._seed, epoch, self._settings.mask_sets),
+            probability=probability_at(self._settings, progress),
+            strategy=self._strategy,
         )
         positions = np.flatnonzero(chosen)
         real = blocks != self._pad_id
