@@ -102,7 +102,7 @@ def _train_and_publish(
     recipe: Recipe[DomainRecipe], subject: str, base: Base, sources: Sequence[Source], run: Run, workspace: Workspace
 ) -> Checkpoint:
     from domain_adapt.corpus.prepare import special_ids
-    from domain_adapt.mlm.masking import masking_vocabulary
+    from domain_adapt.mlm.masking import masking_vocabulary, words_for
     from domain_adapt.mlm.sparse_head import SparseHead
     from domain_adapt.pretraining import Pretraining, heldout, start_head, train
     from domain_adapt.training.runtime import detect
@@ -113,10 +113,11 @@ def _train_and_publish(
     tokenizer = load_tokenizer(base.folder)
     model = load_masked_lm(base)
     _check_block_size(values.corpus.block_size, model)
+    words = words_for(values.mlm, tokenizer)
     corpus = _prepare(values, sources, tokenizer, base, workspace)
     join(runtime.device)
     _, sep_id, pad_id = special_ids(tokenizer)
-    stage = Pretraining(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime)
+    stage = Pretraining(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime, words)
     metrics: dict[str, float] = {}
     new_head: list[str] = []
     if base.has_lm_head:

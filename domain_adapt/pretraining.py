@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from domain_adapt.corpus.prepare import Corpus
 from domain_adapt.evaluate import heldout_mlm_loss, perplexity
 from domain_adapt.mlm.documents import document_attention
-from domain_adapt.mlm.masking import MaskingVocabulary
+from domain_adapt.mlm.masking import MaskingVocabulary, Strategy, WordTable, make_strategy
 from domain_adapt.mlm.objective import MaskedLMObjective
 from domain_adapt.mlm.sparse_head import SparseHead, head_parameters
 from domain_adapt.recipes import DomainRecipe
@@ -33,7 +33,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pretraining:
-    """What evaluating and training share."""
+    """What evaluating and training share.
+
+    Attributes:
+        model: The base; trained in place.
+        head: Sparse head installed on ``model``.
+        corpus: To train on and to hold out.
+        vocabulary: Of the tokenizer.
+        pad_id: Padding id.
+        runtime: Device and precision.
+        words: Where words begin, if ``mlm.masking`` needs to know.
+    """
 
     model: PreTrainedModel
     head: SparseHead
@@ -42,6 +52,7 @@ class Pretraining:
     sep_id: int
     pad_id: int
     runtime: Runtime
+    words: WordTable | None = None
 
 
 def start_head(model: PreTrainedModel, corpus: Corpus) -> list[str]:
@@ -91,6 +102,7 @@ def heldout(moment: str, stage: Pretraining) -> dict[str, float]:
 def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run: Run) -> Totals:
     """Trains the model in place, resumably, and returns what the run added up."""
     settings, blocks, runtime = recipe.mlm, stage.corpus.train, stage.runtime
+    strategy = _strategy(recipe, stage)
     teacher: Any = None
     if settings.distill_weight:
         teacher = copy.deepcopy(stage.model.base_model).eval().requires_grad_(False).to(torch.device(runtime.device))
@@ -110,6 +122,7 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
         head=stage.head,
         teacher=teacher,
         documents=documents,
+        strategy=strategy,
     )
     lengths = np.full(len(blocks), blocks.shape[1], dtype=np.int64)  # padding is rare enough not to matter here
     groups = parameter_groups(
@@ -145,3 +158,14 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
             ),
             label="adapting",
         ).run()
+
+
+def _strategy(recipe: DomainRecipe, stage: Pretraining) -> Strategy:
+    """Returns what is masked together; must be asked before training, as it may go by the base's embeddings."""
+    return make_strategy(
+        recipe.mlm,
+        stage.words,
+        blocks=stage.corpus.train,
+        counts=stage.corpus.unigram_counts,
+        embeddings=stage.model.get_input_embeddings().weight.detach().float().cpu().numpy(),
+    )

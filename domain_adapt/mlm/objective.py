@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from domain_adapt.mlm.documents import DocumentAttention
-from domain_adapt.mlm.masking import MaskingVocabulary, mask_blocks, masking_key
+from domain_adapt.mlm.masking import MaskingVocabulary, SingleTokens, Strategy, mask_blocks, masking_key, probability_at
 from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.mlm.sparse_layer import Selection
 from domain_adapt.randomness import stream_key, uniform_rows
@@ -36,6 +36,7 @@ class MaskedLMObjective:
         head: The sparse head installed on the model that will be trained.
         teacher: Encoder of the base, frozen, on the training device; needed if ``settings.distill_weight > 0``.
         documents: Keeps the documents of a block apart; None lets them see each other.
+        strategy: What is masked together; must be the one ``settings.masking`` names, and may be left out for tokens.
     """
 
     def __init__(
@@ -49,7 +50,10 @@ class MaskedLMObjective:
         head: SparseHead,
         teacher: PreTrainedModel | None = None,
         documents: DocumentAttention | None = None,
+        strategy: Strategy | None = None,
     ) -> None:
+        if strategy is None and settings.masking != "token":
+            raise ValueError(f"{settings.masking} masking needs its strategy")
         self._blocks = blocks
         self._vocabulary = vocabulary
         self._settings = settings
@@ -58,6 +62,7 @@ class MaskedLMObjective:
         self._head = head
         self._teacher = teacher
         self._documents = documents
+        self._strategy = SingleTokens() if strategy is None else strategy
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -65,12 +70,15 @@ class MaskedLMObjective:
         return {"mlm": 1.0} | ({"distill": self._settings.distill_weight} if self._teacher is not None else {})
 
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
-        """Builds the masked rows ``indices`` ((rows,) int64) of ``epoch``."""
+        """Builds the masked rows ``indices`` ((rows,) int64) of ``epoch``; ``progress`` sets the share of targets."""
         blocks = np.asarray(self._blocks[indices])
-        sets = self._settings.mask_sets
-        key = masking_key(self._seed, epoch % sets if sets else epoch)
         input_ids, chosen = mask_blocks(
-            blocks, indices, self._vocabulary, key=key, probability=self._settings.probability
+            blocks,
+            indices,
+            self._vocabulary,
+            key=masking_key(self._seed, epoch, self._settings.mask_sets),
+            probability=probability_at(self._settings, progress),
+            strategy=self._strategy,
         )
         positions = np.flatnonzero(chosen)
         real = blocks != self._pad_id
