@@ -18,6 +18,16 @@ def test_a_row_does_not_depend_on_its_neighbours():
     assert together.min() >= 0.0 and together.max() < 1.0
 
 
+@given(st.lists(st.integers(0, 2**63 - 1), max_size=5), st.integers(1, 40), st.integers(0, 2**128 - 1))
+@settings(deadline=None, max_examples=50)
+def test_each_row_is_the_stream_of_a_generator_of_its_own(rows, count, key):
+    drawn = uniform_rows(key, np.array(rows, dtype=np.int64), count)
+    assert drawn.shape == (len(rows), count)
+    for row, values in zip(rows, drawn, strict=True):
+        raw = np.random.Philox(key=key, counter=[0, 0, 0, row]).random_raw(count)
+        assert [int(value * 2**53) for value in values] == [int(bits) >> 11 for bits in raw]
+
+
 def test_seed_purpose_and_epoch_each_change_the_key():
     keys = {stream_key(0, "mask", 0), stream_key(1, "mask", 0), stream_key(0, "order", 0), stream_key(0, "mask", 1)}
     assert len(keys) == 4

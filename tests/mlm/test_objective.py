@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 from transformers import AutoModelForMaskedLM, AutoTokenizer, RobertaConfig, RobertaForMaskedLM
 
-from domain_adapt.mlm.masking import mask_blocks, masking_key, masking_vocabulary
+from domain_adapt.mlm.masking import WholeWords, mask_blocks, masking_key, masking_vocabulary, word_table
 from domain_adapt.mlm.objective import MaskedLMObjective
 from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.recipes import MlmSettings
@@ -27,7 +27,7 @@ def blocks(vocabulary):
     return blocks
 
 
-def objective(blocks, vocabulary, model, *, teacher=True, share=0.5, seed=0, **keys):
+def objective(blocks, vocabulary, model, *, teacher=True, share=0.5, seed=0, strategy=None, **keys):
     weight = 10.0 if teacher else 0.0
     return MaskedLMObjective(
         blocks,
@@ -37,6 +37,7 @@ def objective(blocks, vocabulary, model, *, teacher=True, share=0.5, seed=0, **k
         pad_id=PAD,
         head=SparseHead(model),
         teacher=AutoModelForMaskedLM.from_pretrained(model.name_or_path).base_model.eval() if teacher else None,
+        strategy=strategy,
     )
 
 
@@ -89,6 +90,33 @@ def test_targets_labels_and_tokens(blocks, vocabulary, model):
     assert batch.tokens == 16 * 3 - 6
     assert np.array_equal(batch.inputs["attention_mask"].numpy(), blocks[rows] != PAD)
     assert "attention_mask" not in objective(blocks, vocabulary, model).batch(np.array([3, 8]), 2).inputs
+
+
+def test_the_share_of_targets_follows_progress(blocks, vocabulary, model):
+    measured = objective(blocks, vocabulary, model, probability=0.6, probability_end=0.1)
+    rows = np.arange(39)
+    for progress, share in ((0.0, 0.6), (0.5, 0.35), (0.9, 0.15)):
+        expected = mask_blocks(blocks[rows], rows, vocabulary, key=masking_key(0, 2), probability=share)[1]
+        assert measured.batch(rows, 2, progress).inputs["positions"].tolist() == np.flatnonzero(expected).tolist()
+
+
+def test_with_mask_sets_later_epochs_use_the_masks_again(blocks, vocabulary, model):
+    measured = objective(blocks, vocabulary, model, mask_sets=2, probability=0.6, probability_end=0.1)
+    first, second, third = (measured.batch(np.arange(39), epoch, 0.4).inputs for epoch in range(3))
+    assert torch.equal(first["input_ids"], third["input_ids"])
+    assert not torch.equal(first["input_ids"], second["input_ids"])
+    later = measured.batch(np.arange(39), 2, 0.8).inputs  # the same draws, at the share of that moment
+    assert set(later["positions"].tolist()) < set(third["positions"].tolist())
+
+
+def test_the_strategy_chooses(blocks, vocabulary, model, tiny_wordpiece):
+    words = WholeWords(word_table(AutoTokenizer.from_pretrained(tiny_wordpiece)))
+    with pytest.raises(ValueError, match="whole-word"):
+        objective(blocks, vocabulary, model, masking="whole-word")
+    rows = np.array([39, 3, 8])
+    batch = objective(blocks, vocabulary, model, masking="whole-word", strategy=words).batch(rows, 2)
+    chosen = mask_blocks(blocks[rows], rows, vocabulary, key=masking_key(0, 2), probability=0.15, strategy=words)[1]
+    assert np.array_equal(batch.inputs["positions"].numpy(), np.flatnonzero(chosen))
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])

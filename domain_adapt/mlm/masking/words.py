@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,7 +22,7 @@ from domain_adapt.errors import DomainAdaptError
 # A token belongs to the word of the token before it if one of its two low bits meets the bit two places higher there.
 _CONTINUES = 1  # begins with a word character and carries no word start of its own
 _FOLLOWS = 2  # carries no word start of its own
-_OPEN = 4  # ends in a word character, so that a _CONTINUES token goes on with its word
+_OPEN = 4  # ends in a word character, so that a ``_CONTINUES`` token goes on with its word
 _MARKER = 8  # a word start and nothing else, so that any _FOLLOWS token is its word
 _BOUNDARY = 16  # opens, separates or fills up: no word at all
 
@@ -52,6 +53,13 @@ class WordTable:
     flags: np.ndarray
     texts: tuple[bytes, ...]
 
+    @classmethod
+    def from_texts(cls, texts: Sequence[bytes], boundaries: Iterable[int]) -> WordTable:
+        """Returns the table of a vocabulary with these texts, in which ``boundaries`` are no words."""
+        flags = np.array([_flags(text) for text in texts], dtype=np.uint8)
+        flags[sorted(boundaries)] = _BOUNDARY
+        return cls(flags, tuple(texts))
+
     def starts(self, blocks: np.ndarray) -> np.ndarray:
         """Returns which tokens begin a word, ``(rows, width)`` bool; special tokens are words of their own.
 
@@ -81,7 +89,6 @@ def word_table(tokenizer: PreTrainedTokenizerBase) -> WordTable:
     family, prefix = _family(tokenizer)
     vocabulary = tokenizer.get_vocab()
     size = max(max(vocabulary.values()) + 1, len(tokenizer))
-    flags = np.zeros(size, dtype=np.uint8)
     texts = [b""] * size
     added = tokenizer.added_tokens_decoder
     for token, id in vocabulary.items():
@@ -92,15 +99,20 @@ def word_table(tokenizer: PreTrainedTokenizerBase) -> WordTable:
         else:
             own_start, text = False, _bytes(token) if family == "byte-level" else _metaspace_bytes(token)
         texts[id] = b" " + text if own_start else text
-        flags[id] = _flags(texts[id])
-    separators = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    flags[sorted(separators)] = _BOUNDARY
-    if tokenizer.unk_token_id not in (None, *separators):
-        # It may stand for letters. WordPiece puts it in place of a whole word, the others in place of characters.
-        flags[tokenizer.unk_token_id] = _OPEN if family == "wordpiece" else _CONTINUES | _FOLLOWS | _OPEN
-    return WordTable(flags, tuple(texts))
+    unknown = _unknown(tokenizer)
+    table = WordTable.from_texts(texts, set(tokenizer.all_special_ids) - unknown)
+    if family != "wordpiece":  # there it takes the place of a word, in the others of characters, which may be letters
+        table.flags[sorted(unknown)] = _CONTINUES | _FOLLOWS | _OPEN
+    return table
 
 
+def _unknown(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Returns the id of the unknown token, unless there is none or a token of another role stands in for it."""
+    roles = ("cls_token_id", "sep_token_id", "bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
+    return {tokenizer.unk_token_id} - {None, *(getattr(tokenizer, role) for role in roles)}
+
+
+@cache
 def is_word_character(character: str) -> bool:
     """Returns whether ``character`` is a letter, digit or combining mark of a script that separates words by spaces."""
     code = ord(character)

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -62,6 +64,28 @@ def test_rates_are_15_percent_and_80_10_10_within_three_standard_errors():
     assert len(np.unique(replaced)) > 990  # drawn from the whole vocabulary
 
 
+def test_token_masks_are_the_same_in_every_version():
+    # Pinned on purpose: if these change, every run that is under way resumes with other masks.
+    blocks = (5 + np.arange(3 * 16) * 37 % 995).reshape(3, 16).astype(np.int32)
+    blocks[:, 0], blocks[:, -1] = 2, 3
+    rows = np.array([0, 7, 123456])
+    input_ids, chosen = mask_blocks(blocks, rows, VOCABULARY, key=masking_key(3, 1), probability=0.3)
+    assert [np.flatnonzero(row).tolist() for row in chosen] == [
+        [1, 2, 3, 7, 8, 12],
+        [2, 7, 8, 13, 14],
+        [3, 6, 7, 8, 10, 11],
+    ]
+    assert [row[picked].tolist() for row, picked in zip(input_ids, chosen, strict=True)] == [
+        [4, 4, 4, 4, 172, 4],
+        [4, 4, 4, 4, 4],
+        [4, 4, 453, 58, 4, 4],
+    ]
+    large = (5 + np.arange(64 * 128) * 37 % 995).reshape(64, 128).astype(np.int32)
+    input_ids, chosen = mask_blocks(large, np.arange(64), VOCABULARY, key=evaluation_key(), probability=0.15)
+    digest = hashlib.sha256(input_ids.astype("<i8").tobytes()).hexdigest()
+    assert digest == "eb78bd8ee4c2dd14aa64646614e485d2e1a82100d6d0e0ab1652492296bce0b9" and chosen.sum() == 1182
+
+
 def test_resume_redraws_no_mask_that_trainer_would_have_redrawn():
     """Trainer 5.23 draws masks from a global generator, so a run resumed in mid-epoch sees other masks."""
     blocks = blocks_of(64, 32)
@@ -75,3 +99,21 @@ def test_epochs_seeds_and_evaluation_have_masks_of_their_own(other):
     blocks = blocks_of(16, 64)
     first = mask_blocks(blocks, np.arange(16), VOCABULARY, key=masking_key(0, 0), probability=0.15)[1]
     assert not np.array_equal(first, mask_blocks(blocks, np.arange(16), VOCABULARY, key=other, probability=0.15)[1])
+
+
+def test_mask_sets_are_used_in_turn():
+    keys = [masking_key(5, epoch, mask_sets=3) for epoch in range(7)]
+    assert keys[:3] == keys[3:6] == [masking_key(5, epoch) for epoch in range(3)]
+    assert keys[6] == keys[0] and len(set(keys)) == 3
+    assert len({masking_key(5, epoch) for epoch in range(7)}) == 7
+
+
+@given(st.floats(0.05, 0.4), st.floats(0.4, 0.9))
+@settings(deadline=None, max_examples=20)
+def test_a_higher_share_adds_to_the_masks_of_a_lower_one(low, high):
+    blocks = blocks_of(8, 64)
+    few, many = (
+        mask_blocks(blocks, np.arange(8), VOCABULARY, key=masking_key(0, 0), probability=share)[1]
+        for share in (low, high)
+    )
+    assert not (few & ~many).any()
