@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from domain_adapt.errors import DomainAdaptError, Stopped
+from domain_adapt.training.ranks import is_main
 
 app = typer.Typer(
     name="domain-adapt",
@@ -195,7 +196,8 @@ def main() -> None:
             print(f"hint: {error.hint}", file=sys.stderr)
         sys.exit(2)
     except Stopped as stopped:
-        print(f"{stopped}; the same command goes on from there", file=sys.stderr)
+        if is_main():
+            print(f"{stopped}; the same command goes on from there", file=sys.stderr)
         sys.exit(130)
 
 
@@ -210,4 +212,5 @@ def _prepare_process() -> None:
 
 def _set_up_logging() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("domain_adapt").setLevel(logging.INFO)
+    # Of several ranks only the main one speaks.
+    logging.getLogger("domain_adapt").setLevel(logging.INFO if is_main() else logging.ERROR)

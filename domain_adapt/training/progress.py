@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from domain_adapt.training.ranks import is_main
+
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 60.0
@@ -52,7 +54,7 @@ class Meter:
 @contextmanager
 def meter(label: str, total: int | None = None) -> Iterator[Meter]:
     """Yields a :class:`Meter` for work of ``total`` steps (None: unknown)."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not is_main():  # the log of the other ranks is silent
         yield Meter(label, total, None)
         return
     columns = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import RuntimeSettings
+from domain_adapt.training.ranks import local_count
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +77,7 @@ def detect(settings: RuntimeSettings) -> Runtime:
         raise DomainAdaptError(f"runtime.device: expected auto, cpu, cuda or mps (found {device!r})")
     if not available[device]:
         raise DomainAdaptError(f"runtime.device: no {device} device here", hint="leave runtime.device at auto")
-    threads = settings.threads or usable_cpus()
+    threads = settings.threads or max(1, usable_cpus() // local_count())
     torch.set_num_threads(threads)
     precision = settings.precision
     if precision == "auto":
