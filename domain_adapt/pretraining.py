@@ -23,6 +23,7 @@ from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
 from domain_adapt.training.loop import Totals, TrainingLoop
 from domain_adapt.training.plan import make_plan
 from domain_adapt.training.progress import meter
+from domain_adapt.training.ranks import rows_per_rank
 from domain_adapt.training.runtime import Runtime, micro_batch_rows
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,9 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
         run_folder=run.folder,
         runtime=runtime,
         runtime_settings=recipe.runtime,
-        micro_batch_rows=micro_batch_rows(recipe.runtime, settings.batch_size, blocks.shape[1], runtime.device),
+        micro_batch_rows=micro_batch_rows(
+            recipe.runtime, rows_per_rank(settings.batch_size), blocks.shape[1], runtime.device
+        ),
         label="adapting",
     )
     return loop.run()

@@ -7,6 +7,7 @@ torch's ``fully_shard``, which works on CPUs and GPUs alike (Zhao et al. 2023, a
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -85,11 +86,16 @@ class Replicated(Alone):
 
     def __init__(self, model: nn.Module, groups: list[dict[str, Any]], device: torch.device) -> None:
         super().__init__(model, groups)
-        self.called = self._replica = nn.parallel.DistributedDataParallel(
+        wrapper = nn.parallel.DistributedDataParallel
+        # Tables of positions and the like are the same everywhere and never change. (torch 2.13 renamed the option.)
+        known = inspect.signature(wrapper).parameters
+        names = ("forward_sync_buffers", "broadcast_buffers")
+        options: dict[str, Any] = {next(name for name in names if name in known): False}
+        self.called = self._replica = wrapper(
             model,
             device_ids=[device.index] if device.type == "cuda" else None,
-            broadcast_buffers=False,  # tables of positions and the like: the same everywhere, and never changed
             gradient_as_bucket_view=True,  # saves a copy of the gradients
+            **options,
         )
 
     def accumulating(self, *, last: bool) -> AbstractContextManager[None]:
