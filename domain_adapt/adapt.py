@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import Base, load_masked_lm, load_tokenizer, longest_input, resolve_base
-from domain_adapt.checkpoints import Checkpoint, CheckpointStore
+from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.corpus.sources import Source, open_source
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import DomainRecipe, Recipe, corpus_recipe, load_domain
@@ -17,12 +17,14 @@ from domain_adapt.stages import (
     Run,
     await_publication,
     base_assignments,
+    existing_checkpoint,
     open_run,
     publish,
     stage_fingerprint,
 )
+from domain_adapt.training.meeting import meet, wait_until_seen
 from domain_adapt.training.progress import meter
-from domain_adapt.training.ranks import is_main, join
+from domain_adapt.training.ranks import is_main, place
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ def adapt(
 ) -> Checkpoint:
     """Adapts a base to a domain and returns the published checkpoint.
 
-    The same inputs again return the existing checkpoint; a killed run goes on where its last saved state is.
+    The same inputs again return the existing checkpoint; a killed run goes on where its last saved state is. Under
+    ``accelerate launch`` or ``torchrun`` every process calls it with the same arguments, and all get the checkpoint.
 
     Args:
         domain: Name of a recipe below ``corpora/``, or a path to a folder with a ``domain.toml``.
@@ -62,7 +65,45 @@ def adapt(
 
     Raises:
         DomainAdaptError: For anything the user can mend: recipe, text, base, disk.
+        EndedElsewhere: If another process of this run failed and says why.
     """
+    with meet() as meeting:
+        recipe, subject = _recipe(domain, corpus, name, base, profile, text_field, overrides, workspace)
+        values = recipe.values
+        sources = [open_source(spec, recipe.folder) for spec in values.sources]
+        start = meeting.main_first(
+            lambda: resolve_base(values.base, workspace=workspace, revision=values.base_revision or None)
+        )
+        # The sources are read by rank 0 alone; the other ranks compare what else decides the result.
+        meeting.check_same(adapt_fingerprint(values, start, []), "recipe, base or package")
+        fingerprint = meeting.from_main(lambda: adapt_fingerprint(values, start, sources))
+        existing = existing_checkpoint(values.name, fingerprint, workspace, meeting)
+        if existing is not None and not force:
+            logger.info("%s is up to date: %s", existing.ref, existing.folder)
+            return existing
+        fresh = existing is not None
+        with open_run("adapt", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
+            return _train_and_publish(recipe, subject, start, sources, run, workspace)
+
+
+def adapt_fingerprint(recipe: DomainRecipe, base: Base, sources: Sequence[Source]) -> str:
+    """Returns the SHA-256 of everything that decides the result of stage 1."""
+    # Where text and weights lie is replaced by what they contain, so a moved folder is still the same corpus.
+    values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "sources"})
+    return stage_fingerprint("adapt", values, base, [source.fingerprint() for source in sources])
+
+
+def _recipe(
+    domain: str | None,
+    corpus: Sequence[str | Path],
+    name: str | None,
+    base: str | None,
+    profile: str,
+    text_field: str,
+    overrides: Sequence[str],
+    workspace: Workspace,
+) -> tuple[Recipe[DomainRecipe], str]:
+    """Returns the recipe and the domain of its text; the arguments are those of :func:`adapt`."""
     assignments = [*overrides, *base_assignments(base)]
     if corpus and domain is None:
         if name is None:
@@ -79,23 +120,7 @@ def adapt(
         raise DomainAdaptError(
             "expected a domain, or --corpus with --name", hint="`domain-adapt recipes` lists the domains"
         )
-    values = recipe.values
-    sources = [open_source(spec, recipe.folder) for spec in values.sources]
-    start = resolve_base(values.base, workspace=workspace, revision=values.base_revision or None)
-    fingerprint = adapt_fingerprint(values, start, sources)
-    existing = CheckpointStore(workspace.checkpoints).with_fingerprint(values.name, fingerprint)
-    if existing is not None and not force:
-        logger.info("%s is up to date: %s", existing.ref, existing.folder)
-        return existing
-    with open_run("adapt", fingerprint, workspace, fresh=existing is not None) as run:
-        return _train_and_publish(recipe, subject, start, sources, run, workspace)
-
-
-def adapt_fingerprint(recipe: DomainRecipe, base: Base, sources: Sequence[Source]) -> str:
-    """Returns the SHA-256 of everything that decides the result of stage 1."""
-    # Where text and weights lie is replaced by what they contain, so a moved folder is still the same corpus.
-    values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "sources"})
-    return stage_fingerprint("adapt", values, base, [source.fingerprint() for source in sources])
+    return recipe, subject
 
 
 def _train_and_publish(
@@ -109,13 +134,14 @@ def _train_and_publish(
 
     values = recipe.values
     runtime = detect(values.runtime)
+    place(runtime.device)
     logger.info("adapting %s to %s on %s, %s", base.name, values.name, runtime.device, runtime.precision)
     tokenizer = load_tokenizer(base.folder)
     model = load_masked_lm(base)
     _check_block_size(values.corpus.block_size, model)
     words = words_for(values.mlm, tokenizer)
-    corpus = _prepare(values, sources, tokenizer, base, workspace)
-    join(runtime.device)
+    corpus = _corpus(values, sources, tokenizer, base, run, workspace)
+    run.meeting.join(runtime.device)
     _, sep_id, pad_id = special_ids(tokenizer)
     stage = Pretraining(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime, words)
     metrics: dict[str, float] = {}
@@ -129,7 +155,7 @@ def _train_and_publish(
     metrics |= heldout("after", stage)
     metrics |= totals.metrics()
     if not is_main():
-        return await_publication(values.name, run, workspace)
+        return await_publication(run, workspace)
     publication = Publication(
         name=values.name,
         stage="adapt",
@@ -157,6 +183,25 @@ def _check_block_size(block_size: int, model: PreTrainedModel) -> None:
     longest = longest_input(model.config)
     if longest is not None and block_size > longest:
         raise DomainAdaptError(f"corpus.block_size: {block_size} is more than the {longest} tokens the base can read")
+
+
+def _corpus(
+    recipe: DomainRecipe,
+    sources: Sequence[Source],
+    tokenizer: PreTrainedTokenizerBase,
+    base: Base,
+    run: Run,
+    workspace: Workspace,
+) -> Corpus:
+    """Returns the corpus that rank 0 prepares, on every rank."""
+    from domain_adapt.corpus.prepare import load_corpus
+
+    if is_main():
+        corpus = _prepare(recipe, sources, tokenizer, base, workspace)
+        run.meeting.tell(corpus.folder.name)
+        return corpus
+    folder = workspace.cache / "corpora" / run.meeting.hear()
+    return load_corpus(wait_until_seen(folder), recipe.corpus.block_size)
 
 
 def _prepare(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from domain_adapt.errors import DomainAdaptError, Stopped
+from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
 
 app = typer.Typer(
@@ -195,6 +196,10 @@ def main() -> None:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         sys.exit(2)
+    except EndedElsewhere as ended:
+        if os.environ.get("DOMAIN_ADAPT_DEBUG"):
+            raise
+        sys.exit(ended.code)
     except Stopped as stopped:
         if is_main():
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
@@ -212,5 +217,7 @@ def _prepare_process() -> None:
 
 def _set_up_logging() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    # Of several ranks only the main one speaks.
-    logging.getLogger("domain_adapt").setLevel(logging.INFO if is_main() else logging.ERROR)
+    logging.getLogger("domain_adapt").setLevel(logging.INFO)
+    if not is_main():  # of several ranks one speaks; what goes wrong on another is told by the error that ends it
+        logging.disable(logging.WARNING)
+        warnings.simplefilter("ignore")

@@ -31,6 +31,14 @@ class Stopped(Exception):
         self.steps = steps
 
 
+class EndedElsewhere(Exception):
+    """Another process of the same run failed and says why; this one ends without a word."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__("another process of this run failed")
+        self.code = code
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """Returns a hint that names the candidate nearest to ``word``, or None if none is near."""
     near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)

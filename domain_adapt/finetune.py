@@ -18,13 +18,15 @@ from domain_adapt.stages import (
     Run,
     await_publication,
     base_assignments,
+    existing_checkpoint,
     open_run,
     publish,
     stage_fingerprint,
 )
 from domain_adapt.tasks import TaskType, task_type
+from domain_adapt.training.meeting import meet
 from domain_adapt.training.progress import meter
-from domain_adapt.training.ranks import is_main, join, rows_per_rank
+from domain_adapt.training.ranks import is_main, place, rows_per_rank
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def finetune(
 ) -> Checkpoint:
     """Fine-tunes a checkpoint or a base on a task and returns the published checkpoint of the best epoch.
 
+    Under ``accelerate launch`` or ``torchrun`` every process calls it with the same arguments.
+
     Args:
         task: Name of a recipe below ``tasks/``, or a path to a folder with a ``task.toml``.
         start: Checkpoint to start from (``medical@v1``), ``base`` for the recipe's base itself, a folder or a Hub id.
@@ -69,23 +73,29 @@ def finetune(
 
     Raises:
         DomainAdaptError: For anything the user can mend: recipe, data, base, disk.
+        EndedElsewhere: If another process of this run failed and says why.
     """
     assignments = [*overrides, *base_assignments(base)]
-    recipe = load_task(task, profile=profile, overrides=assignments, workspace=workspace)
-    values = recipe.values
-    kind = task_type(values.type)
-    begin = _start(values, start if start or not base else "base", domain, workspace)
-    domain = domain or (begin.checkpoint.manifest.domain if begin.checkpoint else None)
-    data = load_data(recipe, kind, domain, train, dev)
-    name = name or "-".join(part for part in (None if begin.checkpoint else "base", data.domain, values.name) if part)
-    fingerprint = finetune_fingerprint(values, begin, data)
-    existing = CheckpointStore(workspace.checkpoints).with_fingerprint(name, fingerprint)
-    if existing is not None and not force:
-        logger.info("%s is up to date: %s", existing.ref, existing.folder)
-        _say_metrics(existing.manifest.metrics)
-        return existing
-    with open_run("finetune", fingerprint, workspace, fresh=existing is not None) as run:
-        return _Finetuning(recipe, kind, begin, data, name, run, workspace).publish()
+    with meet() as meeting:
+        recipe = load_task(task, profile=profile, overrides=assignments, workspace=workspace)
+        values = recipe.values
+        kind = task_type(values.type)
+        wanted = start if start or not base else "base"
+        begin = meeting.main_first(lambda: _start(values, wanted, domain, workspace))
+        domain = domain or (begin.checkpoint.manifest.domain if begin.checkpoint else None)
+        data = meeting.main_first(lambda: load_data(recipe, kind, domain, train, dev))
+        parts = (None if begin.checkpoint else "base", data.domain, values.name)
+        name = name or "-".join(part for part in parts if part)
+        fingerprint = finetune_fingerprint(values, begin, data)
+        meeting.check_same(fingerprint, "recipe, base, data or package")
+        existing = existing_checkpoint(name, fingerprint, workspace, meeting)
+        if existing is not None and not force:
+            logger.info("%s is up to date: %s", existing.ref, existing.folder)
+            _say_metrics(existing.manifest.metrics)
+            return existing
+        fresh = existing is not None
+        with open_run("finetune", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
+            return _Finetuning(recipe, kind, begin, data, name, run, workspace).publish()
 
 
 def finetune_fingerprint(recipe: TaskRecipe, start: Base, data: Data) -> str:
@@ -139,7 +149,7 @@ class _Finetuning:
         self.name, self.run, self.workspace = name, run, workspace
         self.values = recipe.values
         self.runtime: Runtime = detect(self.values.runtime)
-        join(self.runtime.device)
+        place(self.runtime.device)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(start.folder)
         self.model: PreTrainedModel = kind.load_model(
             start.folder, data.train.examples, seed=integer_seed(self.values.seed, "new-head")
@@ -162,7 +172,7 @@ class _Finetuning:
         )
         totals = self._train()
         if not is_main():
-            return await_publication(self.name, self.run, self.workspace)
+            return await_publication(self.run, self.workspace)
         best = totals.notes["best"]
         put_tensors(self.model, load_file(self.run.folder / best["file"]))
         logger.info("best epoch: %d", best["epoch"])
@@ -189,6 +199,7 @@ class _Finetuning:
         from domain_adapt.training.runtime import micro_batch_rows
 
         values, settings = self.values, self.values.finetune
+        self.run.meeting.join(self.runtime.device)
         features = self.kind.featurise(self.data.train.examples, self.tokenizer, self.settings)
         objective = self.kind.objective(features, self.tokenizer.pad_token_id)
         set_dropout(self.model, settings.dropout)

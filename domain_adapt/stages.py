@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -27,8 +28,9 @@ from domain_adapt.disk import explain_disk
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
 from domain_adapt.report.model_card import render_card
+from domain_adapt.training.meeting import Meeting, wait_until_seen
 from domain_adapt.training.progress import format_seconds
-from domain_adapt.training.ranks import is_main, leave, rank, wait_for_all
+from domain_adapt.training.ranks import count, is_main
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,32 +46,42 @@ _RECORDED_PACKAGES = (PACKAGE, "torch", "transformers", "tokenizers", "datasets"
 
 @dataclass(frozen=True)
 class Run:
-    """Work in progress: ``runs/<stage>-<fingerprint>/``, locked by this process."""
+    """Work in progress: ``runs/<stage>-<fingerprint>/``, locked by the main process.
+
+    Attributes:
+        folder: Shared by all ranks.
+        fingerprint: Of the stage's inputs.
+        started: By the monotonic clock.
+        meeting: The ranks at work on it.
+    """
 
     folder: Path
     fingerprint: str
     started: float
+    meeting: Meeting = field(default_factory=Meeting)
 
 
 @contextmanager
-def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool) -> Iterator[Run]:
+def open_run(
+    stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool, meeting: Meeting | None = None
+) -> Iterator[Run]:
     """Yields the run folder of ``fingerprint``, held by the main process; removes it when the block succeeds.
 
     Args:
         stage: ``adapt`` or ``finetune``.
         fingerprint: Of the stage's inputs.
         workspace: Where runs are.
-        fresh: Forget what an earlier process left there.
+        fresh: Forget what an earlier process left there; a launcher's restart is not an earlier process.
+        meeting: The ranks of this run; all of them call this.
 
     Raises:
         DomainAdaptError: If another process is at work on the same run.
     """
+    meeting = meeting or Meeting()
     folder = workspace.runs / f"{stage}-{fingerprint[:16]}"
     if not is_main():
-        try:
-            yield Run(folder, fingerprint, time.monotonic())
-        finally:
-            leave()
+        meeting.hear()
+        yield Run(wait_until_seen(folder), fingerprint, time.monotonic(), meeting)
         return
     with explain_disk(workspace.runs, "nothing was started"):
         workspace.runs.mkdir(parents=True, exist_ok=True)
@@ -82,15 +94,34 @@ def open_run(stage: str, fingerprint: str, workspace: Workspace, *, fresh: bool)
             f"{folder}: another process is at work on this run", hint="wait for it, or stop it first"
         ) from None
     try:
-        if fresh:
+        if fresh and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
             shutil.rmtree(folder, ignore_errors=True)
         with explain_disk(folder, "nothing was published"):
             folder.mkdir(exist_ok=True)
-            yield Run(folder, fingerprint, time.monotonic())
+            meeting.tell()
+            yield Run(folder, fingerprint, time.monotonic(), meeting)
         shutil.rmtree(folder, ignore_errors=True)
     finally:
-        leave()
         lock.release()
+
+
+def existing_checkpoint(name: str, fingerprint: str, workspace: Workspace, meeting: Meeting) -> Checkpoint | None:
+    """Returns the checkpoint that was made from these inputs, or None: rank 0's answer on every rank."""
+    store = CheckpointStore(workspace.checkpoints)
+
+    def look() -> str | None:
+        found = store.with_fingerprint(name, fingerprint)
+        return found.ref if found else None
+
+    ref = meeting.from_main(look)
+    return _seen(ref, workspace) if ref else None
+
+
+def _seen(ref: str, workspace: Workspace) -> Checkpoint:
+    """Returns a checkpoint that rank 0 sees."""
+    name, version = ref.split("@")
+    wait_until_seen(workspace.checkpoints / name / version)
+    return CheckpointStore(workspace.checkpoints).find(ref)
 
 
 def base_assignments(base: str | None) -> list[str]:
@@ -155,7 +186,7 @@ def publish(
     runtime: Runtime,
     workspace: Workspace,
 ) -> Checkpoint:
-    """Publishes a model as the next version of its name and says where it is; on several ranks, the main one calls it.
+    """Publishes a model as the next version of its name and says where it is; the main process calls it.
 
     Raises:
         DomainAdaptError: If the disk does not let it; nothing is published then.
@@ -177,7 +208,7 @@ def publish(
             corpus=dict(publication.corpus),
             metrics=dict(publication.metrics),
             packages={package: metadata.version(package) for package in _RECORDED_PACKAGES},
-            environment=runtime.describe(),
+            environment=runtime.describe() | {"processes": count()},
             command=" ".join(sys.argv),
             wall_seconds=round(time.monotonic() - run.started, 1),
             files=files,
@@ -187,21 +218,14 @@ def publish(
     checkpoint = store.publish(publication.name, fill, make_manifest, describe=render_card)
     took = format_seconds(checkpoint.manifest.wall_seconds)
     logger.info("published %s after %s: %s", checkpoint.ref, took, checkpoint.folder)
-    wait_for_all()
+    run.meeting.tell(checkpoint.ref)
     return checkpoint
 
 
-def await_publication(name: str, run: Run, workspace: Workspace) -> Checkpoint:
-    """Returns what the main process has published out of ``run``, for the other ranks.
+def await_publication(run: Run, workspace: Workspace) -> Checkpoint:
+    """Returns what the main process publishes out of ``run``, for the other ranks.
 
     Raises:
         DomainAdaptError: If it cannot be seen from here.
     """
-    wait_for_all()
-    published = CheckpointStore(workspace.checkpoints).with_fingerprint(name, run.fingerprint)
-    if published is None:
-        raise DomainAdaptError(
-            f"rank {rank()} sees no {name} in {workspace.checkpoints}/, where rank 0 published it",
-            hint="all machines must work in one shared folder",
-        )
-    return published
+    return _seen(run.meeting.hear(), workspace)

@@ -18,7 +18,6 @@ from domain_adapt.corpus.spool import Progress, Spool, fill_spool
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
 from domain_adapt.recipes import CorpusSettings
-from domain_adapt.training.ranks import is_main, wait_for_main
 from domain_adapt.workspace import Workspace, staged_folder, write_json
 
 if TYPE_CHECKING:
@@ -88,24 +87,23 @@ def prepare_corpus(
     """
     name = corpus_fingerprint(sources, settings, tokenizer_hash)
     folder = workspace.cache / "corpora" / name[:16]
-    if not folder.is_dir() and not is_main():
-        wait_for_main(folder.is_dir, f"it prepares the corpus in {folder}")
     if not folder.is_dir():
         with staged_folder(folder) as staging:
             _build(staging, name, sources, settings, tokenizer, on_progress)
-    return _load(folder, sources, settings.block_size)
-
-
-def _load(folder: Path, sources: Sequence[Source], block_size: int) -> Corpus:
-    statistics = json.loads((folder / _STATISTICS).read_text(encoding="utf-8"))
-    for entry, source in zip(statistics["sources"], sources, strict=True):
+    corpus = load_corpus(folder, settings.block_size)
+    for entry, source in zip(corpus.statistics["sources"], sources, strict=True):
         entry.update(asdict(source.info()))  # a licence corrected in the recipe must not be hidden by the cache
+    return corpus
+
+
+def load_corpus(folder: Path, block_size: int) -> Corpus:
+    """Returns the corpus that was prepared in ``folder``; its sources are not looked at."""
     return Corpus(
         folder=folder,
         train=read_blocks(folder / "train", block_size),
         heldout=read_blocks(folder / "heldout", block_size),
         unigram_counts=np.load(folder / _COUNTS, allow_pickle=False),
-        statistics=statistics,
+        statistics=json.loads((folder / _STATISTICS).read_text(encoding="utf-8")),
     )
 
 

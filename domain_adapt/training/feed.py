@@ -23,14 +23,14 @@ class StepData:
     Attributes:
         step: 0-based.
         epoch: 0-based.
-        batches: Micro-batches, at least one.
-        idle: This rank has no rows in the step: its one micro-batch is a stand-in that must count as nothing.
+        batches: Micro-batches, as many on every rank.
+        stand_ins: So many of them, the last ones, are there for the gradient exchange only and must count as nothing.
     """
 
     step: int
     epoch: int
     batches: list[MicroBatch]
-    idle: bool
+    stand_ins: int
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,15 @@ class Feed:
 
     def _build(self, step: int, epoch: int, indices: np.ndarray) -> StepData:
         mine = np.array_split(indices, self.ranks)[self.rank]
-        # A rank without rows in an epoch's last, short batch still has to take part in the gradient exchange.
-        idle = len(mine) == 0
-        mine = indices[:1] if idle else mine
         parts = [mine[start : start + self.rows] for start in range(0, len(mine), self.rows)]
+        # A rank with fewer rows than the others, or none, still has to take part in every exchange with them.
+        most = -(-len(indices) // self.ranks)
+        stand_ins = -(-most // self.rows) - len(parts)
+        parts += [indices[:1]] * stand_ins
         batches = [self.objective.batch(part, epoch, step / self.plan.steps) for part in parts]
         if self.pin:
             batches = [
                 replace(batch, inputs={key: value.pin_memory() for key, value in batch.inputs.items()})
                 for batch in batches
             ]
-        return StepData(step, epoch, batches, idle)
+        return StepData(step, epoch, batches, stand_ins)

@@ -5,28 +5,29 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import nn
 
 from domain_adapt.errors import Stopped
 from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes.schema import OptimizerSettings, RuntimeSettings
+from domain_adapt.training import ranks
 from domain_adapt.training.feed import Feed, StepData
+from domain_adapt.training.meeting import wait_until_seen
 from domain_adapt.training.metrics_file import MetricsFile
-from domain_adapt.training.objective import MicroBatch, Objective
+from domain_adapt.training.objective import Objective
 from domain_adapt.training.plan import Plan
 from domain_adapt.training.progress import meter
-from domain_adapt.training.ranks import any_rank, is_main, summed, wait_for_all
 from domain_adapt.training.runtime import Runtime
 from domain_adapt.training.schedule import learning_rate_factor
 from domain_adapt.training.signals import stop_signal
-from domain_adapt.training.state import load_newest_state, restore, save_state
+from domain_adapt.training.state import load_newest_state, load_state, restore, save_state, state_folder
+from domain_adapt.training.trainee import make_trainee
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,25 @@ class Totals:
         }
 
 
-# Called with the finished epoch and the unwrapped model; its answer is kept in the saved state and handed back.
+@dataclass(frozen=True)
+class _Share:
+    """One step over all ranks.
+
+    Attributes:
+        targets: Loss term -> target items.
+        tokens: Non-padding tokens.
+        stop: Some rank was asked to stop: the step is not done any more.
+        save: A state is to be saved before the step.
+    """
+
+    targets: dict[str, int]
+    tokens: int
+    stop: bool
+    save: bool
+
+
+# Called on the main process with the finished epoch, the steps done, the unwrapped model on its device, and the notes:
+# what it writes into them is kept in the saved state and handed back to every rank.
 EpochEnd = Callable[[int, int, nn.Module, dict[str, Any]], None]
 
 
@@ -61,6 +80,10 @@ class TrainingLoop:
 
     The loss of a step is, for each term, the sum over all its target items in the accumulated, all-rank batch divided
     by their number; so batch 16 in one pass, in four passes and on two ranks is the same number.
+
+    Every rank makes one and calls :meth:`run`, with the same arguments. Before each step all ranks add up their target
+    items, and with them whether one was asked to stop and whether rank 0 wants a state to be saved: so they save and
+    stop at the same step, and a GPU waits for none of it.
 
     Args:
         model: Trained in place.
@@ -91,15 +114,19 @@ class TrainingLoop:
         label: str,
         on_epoch_end: EpochEnd | None = None,
     ) -> None:
-        self._accelerator = Accelerator(cpu=runtime.device == "cpu")
         self._objective, self._plan, self._settings = objective, plan, settings
         self._run_folder, self._runtime, self._machine = run_folder, runtime, runtime_settings
-        self._rows, self._label, self._on_epoch_end = micro_batch_rows, label, on_epoch_end
-        self._bare = model.to(self._accelerator.device)
-        optimizer = torch.optim.AdamW(
-            groups, betas=(settings.adam_beta1, settings.adam_beta2), eps=settings.adam_epsilon, fused=True
+        self._label, self._on_epoch_end = label, on_epoch_end
+        ranks.join(runtime.device)
+        self._rows = ranks.least(micro_batch_rows)
+        self._device = ranks.own_device(runtime.device)
+        self._trainee = make_trainee(model.to(self._device), groups, self._device)
+        self._optimizer = torch.optim.AdamW(
+            self._trainee.groups,
+            betas=(settings.adam_beta1, settings.adam_beta2),
+            eps=settings.adam_epsilon,
+            fused=True,
         )
-        self._model, self._optimizer = self._accelerator.prepare(self._bare, optimizer)
         self._totals = Totals()
         self._pending: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []
 
@@ -112,14 +139,23 @@ class TrainingLoop:
         Raises:
             Stopped: If SIGINT or SIGTERM came; the state is saved.
         """
-        step = self._resume()
+        first = step = self._resume()
         metrics = MetricsFile(self._run_folder / "metrics.jsonl", step)
         saved = clock = time.monotonic()
-        self._model.train()
+        self._trainee.called.train()
         with stop_signal() as stop, meter(self._label, self._plan.steps) as progress, metrics:
             progress.update(step)
             for data in self._feed().steps(step):
-                self._step(data)
+                due = step > first and time.monotonic() - saved >= self._machine.save_seconds
+                share = self._consult(data, stop=stop.is_set(), save=due)
+                if share.save or share.stop:
+                    clock = self._account(clock)
+                    self._read_losses(metrics)
+                    self._save_state(step, first)
+                    saved = time.monotonic()
+                if share.stop:
+                    raise Stopped(step, self._plan.steps)
+                self._step(data, share)
                 step += 1
                 if len(self._pending) >= STEPS_PER_READING or step == self._plan.steps:
                     clock = self._account(clock)
@@ -128,91 +164,91 @@ class TrainingLoop:
                     clock = self._account(clock)
                     self._end_epoch(data.epoch, step)
                     clock = time.monotonic()
-                due = is_main() and time.monotonic() - saved >= self._machine.save_seconds
-                stopping, saving = any_rank(stop.is_set(), due)
-                if stopping or (saving and step < self._plan.steps):
-                    self._read_losses(metrics)
-                    clock = self._account(clock)
-                    self._save_state(step)
-                    saved = time.monotonic()
-                    if stopping and step < self._plan.steps:
-                        raise Stopped(step, self._plan.steps)
+            if ranks.any_rank(stop.is_set())[0]:  # too late to stop, but what follows can still be interrupted
+                self._save_state(step, first)
+        self._trainee.finish()
         return self._totals
 
     def _feed(self) -> Feed:
-        accelerator = self._accelerator
         return Feed(
             self._plan,
             self._objective,
             self._rows,
-            rank=accelerator.process_index,
-            ranks=accelerator.num_processes,
+            rank=ranks.rank(),
+            ranks=ranks.count(),
             workers=self._machine.workers,
-            pin=accelerator.device.type == "cuda",
+            pin=self._device.type == "cuda",
         )
 
     def _resume(self) -> int:
-        state = load_newest_state(self._run_folder)
-        if state is None:
+        # Rank 0 alone looks for the newest state that is whole, so that all go on from the same one.
+        state = load_newest_state(self._run_folder) if ranks.is_main() else None
+        step: int | None = ranks.from_main(state.step if state else None)
+        if step is None:
             return 0
-        restore(state, self._bare, self._optimizer.optimizer)
+        if state is None:
+            wait_until_seen(state_folder(self._run_folder, step))
+            state = load_state(self._run_folder, step)
+        restore(state, self._trainee.model, self._optimizer)
         self._totals = Totals(**state.info)
-        logger.info("going on after step %d of %d", state.step, self._plan.steps)
-        return state.step
+        logger.info("going on after step %d of %d", step, self._plan.steps)
+        return step
 
-    def _step(self, data: StepData) -> None:
+    def _consult(self, data: StepData, *, stop: bool, save: bool) -> _Share:
+        """Returns what the step consists of over all ranks, and what they have decided to do before it.
+
+        Args:
+            data: This rank's share.
+            stop: This rank was asked to stop.
+            save: This rank wants to save; only the main one is heard, as clocks differ.
+        """
+        terms = list(self._objective.weights)
+        batches = data.batches[: len(data.batches) - data.stand_ins]
+        local = [sum(batch.targets[term] for batch in batches) for term in terms]
+        local += [sum(batch.tokens for batch in batches), stop, save and ranks.is_main()]
+        *counts, tokens, stops, saves = (int(total) for total in ranks.summed(local))
+        return _Share(dict(zip(terms, counts, strict=True)), tokens, stops > 0, saves > 0)
+
+    def _step(self, data: StepData, share: _Share) -> None:
         """One optimizer step over this rank's share of the rows, in micro-batches."""
-        accelerator = self._accelerator
-        step, idle = data.step, data.idle
-        counts, tokens = self._count([] if idle else data.batches)
         losses: dict[str, torch.Tensor] = {}
         for number, batch in enumerate(data.batches):
-            last = number == len(data.batches) - 1
-            inputs = {key: value.to(accelerator.device, non_blocking=True) for key, value in batch.inputs.items()}
-            with nullcontext() if last else accelerator.no_sync(self._model), self._randomness(step, number):
-                with torch.autocast(accelerator.device.type, torch.bfloat16, self._runtime.precision == "bf16"):
-                    sums = self._objective.loss(self._model, inputs)
-                means = {term: value / max(counts[term], 1) * (not idle) for term, value in sums.items()}
-                # DistributedDataParallel averages gradients over ranks; the mean is over all ranks' targets already.
-                total = sum(self._objective.weights[term] * mean for term, mean in means.items())
-                accelerator.backward(total * accelerator.num_processes)
+            last, counts = number == len(data.batches) - 1, number < len(data.batches) - data.stand_ins
+            inputs = {key: value.to(self._device, non_blocking=True) for key, value in batch.inputs.items()}
+            with self._trainee.accumulating(last=last), self._randomness(data.step, number):
+                with torch.autocast(self._device.type, torch.bfloat16, self._runtime.precision == "bf16"):
+                    sums = self._objective.loss(self._trainee.called, inputs)
+                means = {term: value / max(share.targets[term], 1) * counts for term, value in sums.items()}
+                # Gradients are averaged over the ranks, but each mean is over all ranks' targets already.
+                total = sum((self._objective.weights[term] * mean for term, mean in means.items()), torch.zeros(()))
+                torch.autograd.backward(total * ranks.count())
             for term, mean in means.items():
                 losses[term] = losses.get(term, torch.zeros((), device=mean.device)) + mean.detach()
-        factor = learning_rate_factor(step, self._plan.steps, self._settings)
+        factor = learning_rate_factor(data.step, self._plan.steps, self._settings)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        losses["grad_norm"] = accelerator.clip_grad_norm_(self._model.parameters(), self._settings.max_grad_norm)
+        losses["grad_norm"] = self._trainee.clip(self._settings.max_grad_norm)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
-        self._totals.tokens += tokens
-        note = {"step": step + 1, "epoch": data.epoch, "learning_rate": self._settings.learning_rate * factor}
+        self._totals.tokens += share.tokens
+        note = {"step": data.step + 1, "epoch": data.epoch, "learning_rate": self._settings.learning_rate * factor}
         self._pending.append((note | {"tokens": self._totals.tokens}, losses))
-
-    def _count(self, batches: list[MicroBatch]) -> tuple[dict[str, int], int]:
-        """Returns the target items of each term, and the tokens, of the whole step over all ranks."""
-        terms = list(self._objective.weights)
-        local = [sum(batch.targets[term] for batch in batches) for term in terms]
-        local.append(sum(batch.tokens for batch in batches))
-        *counts, tokens = (int(total) for total in summed([float(value) for value in local]))
-        return dict(zip(terms, counts, strict=True)), tokens
 
     @contextmanager
     def _randomness(self, step: int, number: int) -> Iterator[None]:
         """Makes dropout a function of (seed, step, micro-batch, rank), so that a resumed run draws the same."""
-        rank = self._accelerator.process_index
-        devices = [self._accelerator.device] if self._accelerator.device.type == "cuda" else []
+        devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            torch.manual_seed(integer_seed(self._plan.seed, f"dropout/{step}/{number}/{rank}"))
+            torch.manual_seed(integer_seed(self._plan.seed, f"dropout/{step}/{number}/{ranks.rank()}"))
             yield
 
     def _read_losses(self, metrics: MetricsFile) -> str:
-        """Writes the pending steps to ``metrics.jsonl`` and returns a note for the progress bar."""
+        """Writes the pending steps, losses added up over the ranks, and returns a note for the progress bar."""
         shown = 0.0
         terms = list(self._objective.weights)
-        shares = summed([float(losses[term]) for _, losses in self._pending for term in terms])
-        for number, (note, losses) in enumerate(self._pending):
-            values = dict(zip(terms, shares[number * len(terms) :], strict=False))
-            values["grad_norm"] = float(losses["grad_norm"])
+        totals = iter(ranks.summed([float(losses[term]) for _, losses in self._pending for term in terms]))
+        for note, losses in self._pending:
+            values = {term: next(totals) for term in terms} | {"grad_norm": float(losses["grad_norm"])}
             shown = sum(self._objective.weights[term] * values[term] for term in self._objective.weights)
             metrics.write(note | {"loss": shown} | values)
         self._pending.clear()
@@ -226,20 +262,24 @@ class TrainingLoop:
         return now
 
     def _end_epoch(self, epoch: int, step: int) -> None:
-        if self._on_epoch_end is not None and is_main():
-            self._model.eval()
-            self._on_epoch_end(epoch, step, self._bare, self._totals.notes)
-            self._model.train()
+        if self._on_epoch_end is None:
+            return
+        with self._trainee.whole() as model:
+            if ranks.is_main():
+                model.eval()
+                self._on_epoch_end(epoch, step, model, self._totals.notes)
+                model.train()
+        self._totals.notes = ranks.from_main(self._totals.notes)
 
-    def _save_state(self, step: int) -> None:
-        if is_main():
-            info = {"tokens": self._totals.tokens, "seconds": self._totals.seconds, "notes": self._totals.notes}
+    def _save_state(self, step: int, first: int) -> None:
+        """Saves, unless nothing has been done since the state that the run went on from."""
+        if step > first and (ranks.is_main() or self._trainee.is_sharded):
             save_state(
                 self._run_folder,
                 step,
-                self._bare,
-                self._optimizer.optimizer,
-                info,
+                self._trainee.model,
+                self._optimizer,
+                {"tokens": self._totals.tokens, "seconds": self._totals.seconds, "notes": self._totals.notes},
                 keep_last=self._machine.keep_last,
+                write=ranks.is_main(),
             )
-        wait_for_all()

@@ -1,28 +1,34 @@
-"""One run on several processes: who is who, and how they agree.
+"""The processes of one run: which one this is, and what all of them add up or agree on during training.
 
-The launcher (``accelerate launch`` or ``torchrun``) sets the environment. Rank 0 is the main process: it prepares,
-logs, saves and publishes; the others compute. Until the process group exists they wait for files, which may take
-hours; what they agree on afterwards are small tensors on the CPU, so that a GPU never waits for them.
+``accelerate launch`` and ``torchrun`` tell every process its rank in the environment. Rank 0, the main one, prepares,
+logs, saves and publishes; the others compute. What they exchange here are small tensors on the CPU (gloo), so that a
+GPU never waits for the host. How they wait for each other outside of training is in
+:mod:`domain_adapt.training.meeting`.
 """
 
 from __future__ import annotations
 
-import logging
+import json
 import os
-import time
-from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-logger = logging.getLogger(__name__)
+from domain_adapt.errors import DomainAdaptError
 
-# Longest wait for another rank: writing or scoring a large model takes minutes, a lost machine should not take a day.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from torch.distributed.distributed_c10d import Store
+
+# Longest wait for another rank within training: writing a state or scoring a large dev part takes minutes. A process
+# that dies is noticed at once, as its connections close.
 PATIENCE = timedelta(hours=2)
-_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def rank() -> int:
     """Returns the number of this process, 0 for the main one."""
-    return int(os.environ.get("RANK", "0"))
+    return int(os.environ.get("RANK", "0")) if count() > 1 else 0
 
 
 def count() -> int:
@@ -30,9 +36,14 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def local_rank() -> int:
+    """Returns the number of this process among those of this run on this machine."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if count() > 1 else 0
+
+
 def local_count() -> int:
     """Returns the number of processes of this run on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if count() > 1 else 1
 
 
 def is_main() -> bool:
@@ -45,21 +56,56 @@ def rows_per_rank(batch_size: int) -> int:
     return -(-batch_size // count())
 
 
-def join(device: str) -> None:
-    """Makes the process group, if there is more than one process; every rank calls it, the main one last.
+def place(device: str) -> None:
+    """Gives this process a GPU of its own, if the run is on GPUs.
 
     Args:
         device: Torch device type of the run.
+
+    Raises:
+        DomainAdaptError: If several processes cannot share this machine's devices.
+    """
+    import torch
+
+    if count() == 1 or device == "cpu":
+        return
+    if device != "cuda":
+        raise DomainAdaptError(f"runtime.device: {device} cannot be shared by several processes", hint="start one")
+    if local_rank() >= torch.cuda.device_count():
+        raise DomainAdaptError(
+            f"{local_count()} processes on a machine with {torch.cuda.device_count()} GPUs: each needs one of its own",
+            hint="start as many processes as there are GPUs, or add --set runtime.device=cpu",
+        )
+    torch.cuda.set_device(local_rank())
+
+
+def own_device(device: str) -> torch.device:
+    """Returns the torch device of this process in a run on ``device``."""
+    import torch
+
+    return torch.device(device, local_rank()) if device == "cuda" and count() > 1 else torch.device(device)
+
+
+def join(device: str, store: Store | None = None) -> None:
+    """Makes the process group, if there is more than one process and none yet; every rank has to call it.
+
+    Args:
+        device: Torch device type of the run: gradients on GPUs go over NCCL, everything on the CPU over gloo.
+        store: Where the ranks find each other; None: the launcher's.
     """
     import torch.distributed as dist
 
-    if count() > 1 and not dist.is_initialized():
-        backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
+    if count() == 1 or dist.is_initialized():
+        return
+    backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
+    if store is None:
         dist.init_process_group(backend, timeout=PATIENCE)
+    else:
+        dist.init_process_group(backend, store=store, rank=rank(), world_size=count(), timeout=PATIENCE)
 
 
 def leave() -> None:
-    """Ends the process group."""
+    """Ends the process group, if there is one."""
     if count() > 1:
         import torch.distributed as dist
 
@@ -67,16 +113,28 @@ def leave() -> None:
             dist.destroy_process_group()
 
 
-def summed(values: list[float]) -> list[float]:
-    """Returns each value's sum over the ranks."""
+def summed(values: Sequence[float]) -> list[float]:
+    """Returns each value's sum over the ranks; integers below 2^53 stay exact."""
     if count() == 1:
-        return values
+        return list(values)
     import torch
     import torch.distributed as dist
 
     tensor = torch.tensor(values, dtype=torch.float64)
     dist.all_reduce(tensor)
     return [float(value) for value in tensor]
+
+
+def least(value: int) -> int:
+    """Returns the smallest of the ranks' values."""
+    if count() == 1:
+        return value
+    import torch
+    import torch.distributed as dist
+
+    tensor = torch.tensor(value)
+    dist.all_reduce(tensor, op=dist.ReduceOp.MIN)
+    return int(tensor)
 
 
 def any_rank(*flags: bool) -> list[bool]:
@@ -89,14 +147,16 @@ def wait_for_all() -> None:
     summed([0.0])
 
 
-def wait_for_main(is_done: Callable[[], bool], what: str) -> None:
-    """Returns when ``is_done()``; the main process brings that about by itself and must not call this.
+def from_main(value: Any) -> Any:
+    """Returns what the main process passed, on every rank; for values that JSON keeps as they are."""
+    if count() == 1:
+        return value
+    import torch
+    import torch.distributed as dist
 
-    There is no time limit: the launcher ends this process if the main one fails.
-    """
-    line_due = time.monotonic() + 60
-    while not is_done():
-        if time.monotonic() > line_due:
-            logger.error("rank %d: still waiting for rank 0: %s", rank(), what)
-            line_due += 600
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    text = bytearray(json.dumps(value).encode() if is_main() else b"")
+    length = torch.tensor(len(text))
+    dist.broadcast(length, src=0)
+    content = torch.frombuffer(text, dtype=torch.uint8) if is_main() else torch.empty(int(length), dtype=torch.uint8)
+    dist.broadcast(content, src=0)
+    return json.loads(bytes(content.tolist()))

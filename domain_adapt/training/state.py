@@ -1,7 +1,8 @@
 """Saved states of a run: whole, hashed, and the newest undamaged one is what a restart goes on from.
 
 A state is a folder ``state-<step>`` of safetensors and JSON, written beside its place and renamed. There is no random
-state in it: order, masks and dropout are functions of the seed and the step.
+state in it: order, masks and dropout are functions of the seed and the step. Nor is there anything of the number of
+ranks: the tensors are whole, so a state goes on anywhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from domain_adapt.fingerprint import fingerprint, hash_file
+from domain_adapt.training.trainee import full, like
 from domain_adapt.workspace import staged_folder, write_json
 
 logger = logging.getLogger(__name__)
@@ -54,15 +56,29 @@ def save_state(
     info: Mapping[str, Any],
     *,
     keep_last: int,
+    write: bool = True,
 ) -> None:
-    """Writes the state after ``step`` optimizer steps and removes all but the ``keep_last`` newest."""
-    target = run_folder / f"state-{step:08d}"
+    """Writes the state after ``step`` optimizer steps and removes all but the ``keep_last`` newest.
+
+    Args:
+        run_folder: Of the run.
+        step: Optimizer steps done.
+        model: If it is sharded, every rank has to call this, as the shards are put together.
+        optimizer: Over the parameters of ``model``.
+        info: JSON values kept beside the tensors.
+        keep_last: States that stay.
+        write: False on the ranks that only hand over their shards.
+    """
+    tensors, moments = _whole(model_tensors(model)), _whole(_optimizer_tensors(model, optimizer))
+    if not write:
+        return
+    target = state_folder(run_folder, step)
     # A damaged state that the run has just gone past again, and the halves that killed processes left behind.
     for leftover in [target, *run_folder.glob(".state-*.tmp")]:
         shutil.rmtree(leftover, ignore_errors=True)
     with staged_folder(target) as staging:
-        save_file(model_tensors(model), staging / _MODEL)
-        save_file(_optimizer_tensors(model, optimizer), staging / _OPTIMIZER)
+        save_file(tensors, staging / _MODEL)
+        save_file(moments, staging / _OPTIMIZER)
         hashes = {name: hash_file(staging / name) for name in (_MODEL, _OPTIMIZER)}
         index = {"step": step, "info": dict(info), "files": hashes}
         write_json(staging / _INDEX, index | {"sha256": fingerprint(index)})
@@ -83,6 +99,15 @@ def load_newest_state(run_folder: Path) -> State | None:
     return None
 
 
+def load_state(run_folder: Path, step: int) -> State:
+    """Returns the state after ``step`` optimizer steps.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    return _read(state_folder(run_folder, step))
+
+
 def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Puts a state's tensors into ``model`` and ``optimizer``.
 
@@ -96,9 +121,7 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer) ->
         by_parameter.setdefault(name, {})[entry] = value
     for name, parameter in model.named_parameters():
         if name in by_parameter:
-            optimizer.state[parameter] = {
-                entry: value.to(parameter.device) for entry, value in by_parameter[name].items()
-            }
+            optimizer.state[parameter] = {entry: like(value, parameter) for entry, value in by_parameter[name].items()}
 
 
 def put_tensors(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
@@ -112,12 +135,21 @@ def put_tensors(model: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
         raise ValueError(f"saved state holds other tensors than the model: {set(targets) ^ set(saved)}")
     with torch.no_grad():
         for name, tensor in targets.items():
-            tensor.copy_(saved[name])
+            tensor.copy_(like(saved[name], tensor))
 
 
 def model_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     """Returns every parameter and buffer once, tied weights under their first name."""
     return dict(model.named_parameters()) | dict(model.named_buffers())
+
+
+def _whole(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Returns the tensors, shards put together on the CPU."""
+    found = {}
+    for name, tensor in tensors.items():
+        together = full(tensor)
+        found[name] = tensor if together is tensor else together.cpu()
+    return found
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -144,6 +176,11 @@ def _read(folder: Path) -> State:
         optimizer=load_file(folder / _OPTIMIZER),
         info=index["info"],
     )
+
+
+def state_folder(run_folder: Path, step: int) -> Path:
+    """Returns where the state after ``step`` optimizer steps lies."""
+    return run_folder / f"state-{step:08d}"
 
 
 def _folders(run_folder: Path) -> list[Path]:
