@@ -17,6 +17,7 @@ from domain_adapt.adapt import adapt
 from domain_adapt.checkpoints import CheckpointStore, verify
 from domain_adapt.finetune import finetune
 
+pytestmark = pytest.mark.many_processes
 PATIENCE = 180.0
 CURVE = Path(__file__).with_name("loss_curve.py")
 
