@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain_adapt.bases import Base, load_masked_lm, load_tokenizer, longest_input, resolve_base
+from domain_adapt.bases import Base, check_block_size, load_masked_lm, load_tokenizer, resolve_base
 from domain_adapt.checkpoints import Checkpoint, CheckpointStore
 from domain_adapt.corpus.sources import Source, open_source
 from domain_adapt.errors import DomainAdaptError
@@ -17,7 +17,7 @@ from domain_adapt.training.progress import meter
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from domain_adapt.corpus.prepare import Corpus
 
@@ -98,11 +98,11 @@ def _train_and_publish(
     from domain_adapt.training.runtime import detect
 
     values = recipe.values
-    runtime = detect(values.runtime)
+    runtime = detect(values.runtime, run.folder)
     logger.info("adapting %s to %s on %s, %s", base.name, values.name, runtime.device, runtime.precision)
     tokenizer = load_tokenizer(base.folder)
     model = load_masked_lm(base)
-    _check_block_size(values.corpus.block_size, model)
+    check_block_size(values.corpus.block_size, model.config)
     corpus = _prepare(values, sources, tokenizer, base, workspace)
     stage = Pretraining(
         model, SparseHead(model), corpus, masking_vocabulary(tokenizer), tokenizer.pad_token_id, runtime
@@ -138,12 +138,6 @@ def _describe(corpus: Corpus) -> dict[str, Any]:
         entry | ({"hub_id": entry["name"]} if entry["kind"] == "hub" else {}) for entry in corpus.statistics["sources"]
     ]
     return {"sources": sources, "statistics": figures, "content_sha256": corpus.statistics["content_hash"]}
-
-
-def _check_block_size(block_size: int, model: PreTrainedModel) -> None:
-    longest = longest_input(model.config)
-    if longest is not None and block_size > longest:
-        raise DomainAdaptError(f"corpus.block_size: {block_size} is more than the {longest} tokens the base can read")
 
 
 def _prepare(

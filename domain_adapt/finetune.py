@@ -129,7 +129,7 @@ class _Finetuning:
         self.recipe, self.kind, self.start, self.data = recipe, kind, start, data
         self.name, self.run, self.workspace = name, run, workspace
         self.values = recipe.values
-        self.runtime: Runtime = detect(self.values.runtime)
+        self.runtime: Runtime = detect(self.values.runtime, run.folder)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(start.folder)
         self.model: PreTrainedModel = kind.load_model(
             start.folder, data.train.examples, seed=integer_seed(self.values.seed, "new-head")
@@ -170,20 +170,31 @@ class _Finetuning:
         return publish(publication, self.model, self.tokenizer, self.run, self.runtime, self.workspace)
 
     def _train(self) -> Totals:
+        from domain_adapt.training.fitting import fit_to_machine
         from domain_adapt.training.freezing import parameter_groups, set_dropout
         from domain_adapt.training.loop import TrainingLoop
+        from domain_adapt.training.memory import Load
         from domain_adapt.training.plan import make_plan
-        from domain_adapt.training.runtime import micro_batch_rows
 
         values, settings = self.values, self.values.finetune
         features = self.kind.featurise(self.data.train.examples, self.tokenizer, self.settings)
         objective = self.kind.objective(features, self.tokenizer.pad_token_id)
         set_dropout(self.model, settings.dropout)
         lengths = objective.lengths
+        plan = make_plan(lengths, settings, budget=values.budget, seed=values.seed, group_by_length=True)
+        rows = fit_to_machine(
+            self.model,
+            objective,
+            plan,
+            Load(int(lengths.max())),
+            runtime=self.runtime,
+            settings=values.runtime,
+            run_folder=self.run.folder,
+        )
         loop = TrainingLoop(
             self.model,
             objective,
-            make_plan(lengths, settings, budget=values.budget, seed=values.seed, group_by_length=True),
+            plan,
             settings,
             groups=parameter_groups(
                 self.model,
@@ -194,9 +205,7 @@ class _Finetuning:
             run_folder=self.run.folder,
             runtime=self.runtime,
             runtime_settings=values.runtime,
-            micro_batch_rows=micro_batch_rows(
-                values.runtime, settings.batch_size, int(lengths.max()), self.runtime.device
-            ),
+            micro_batch_rows=rows,
             label="fine-tuning",
             on_epoch_end=self._end_epoch,
         )

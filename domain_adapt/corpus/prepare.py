@@ -86,11 +86,23 @@ def prepare_corpus(
         DomainAdaptError: If a source cannot be read, or nothing is left to train on.
     """
     name = corpus_fingerprint(sources, settings, tokenizer_hash)
-    folder = workspace.cache / "corpora" / name[:16]
+    folder = _folder(workspace, name)
     if not folder.is_dir():
         with staged_folder(folder) as staging:
             _build(staging, name, sources, settings, tokenizer, on_progress)
     return _load(folder, sources, settings.block_size)
+
+
+def cached_corpus(
+    sources: Sequence[Source], settings: CorpusSettings, tokenizer_hash: str, workspace: Workspace
+) -> Corpus | None:
+    """Returns the corpus if :func:`prepare_corpus` has prepared it before, else None; takes no tokenizer."""
+    folder = _folder(workspace, corpus_fingerprint(sources, settings, tokenizer_hash))
+    return _load(folder, sources, settings.block_size) if folder.is_dir() else None
+
+
+def _folder(workspace: Workspace, name: str) -> Path:
+    return workspace.cache / "corpora" / name[:16]
 
 
 def _load(folder: Path, sources: Sequence[Source], block_size: int) -> Corpus:
@@ -114,7 +126,7 @@ def _build(
     tokenizer: PreTrainedTokenizerBase,
     on_progress: Progress | None,
 ) -> None:
-    cls_id, sep_id, pad_id = _special_ids(tokenizer)
+    cls_id, sep_id, pad_id = special_ids(tokenizer)
     spool = fill_spool(folder / "tokens.raw", sources, settings, tokenizer, on_progress)
     # The highest id and not len(): some vocabularies have gaps.
     counts = np.zeros(max(tokenizer.get_vocab().values()) + 1, dtype=np.int64)
@@ -162,7 +174,7 @@ def _statistics(spool: Spool, sources: Sequence[Source]) -> dict[str, Any]:
     }
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int, int]:
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int, int]:
     """Returns the ids that open, close and fill a block; BOS and EOS stand in for CLS and SEP."""
     candidates = {
         "CLS": (tokenizer.cls_token_id, tokenizer.bos_token_id),

@@ -26,6 +26,16 @@ def is_embedding(name: str) -> bool:
     return "embeddings" in name.split(".")
 
 
+def encoder_layers(model: nn.Module) -> list[nn.Module]:
+    """Returns the modules of the encoder's layers, lowest first; empty for an architecture that is not known."""
+    return [module for name, module in model.named_modules() if _ends_with_layer(name + ".")]
+
+
+def _ends_with_layer(name: str) -> bool:
+    found = _LAYER.search(name)
+    return found is not None and found.end() == len(name)
+
+
 def layer_count(model: nn.Module) -> int:
     """Returns the number of encoder layers with parameters of their own (1 for ALBERT, which shares them)."""
     layers = [layer for name, _ in model.named_parameters() if (layer := layer_of(name)) is not None]

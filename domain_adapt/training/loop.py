@@ -18,6 +18,7 @@ from domain_adapt.errors import Stopped
 from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes.schema import OptimizerSettings, RuntimeSettings
 from domain_adapt.training.feed import Feed, StepData
+from domain_adapt.training.memory import explain_out_of_memory
 from domain_adapt.training.metrics_file import MetricsFile
 from domain_adapt.training.objective import MicroBatch, Objective
 from domain_adapt.training.plan import Plan
@@ -118,7 +119,8 @@ class TrainingLoop:
         with stop_signal() as stop, meter(self._label, self._plan.steps) as progress, metrics:
             progress.update(step)
             for data in self._feed().steps(step):
-                self._step(data)
+                with explain_out_of_memory(self._rows):
+                    self._step(data)
                 step += 1
                 if len(self._pending) >= STEPS_PER_READING or step == self._plan.steps:
                     clock = self._account(clock)
