@@ -33,7 +33,8 @@ ABLATIONS = ("all-logits", "whole-last-layer", "dropout", "plain-allocator")
 
 def ours(folder: Path, model_name: str, steps: int, without: str, dropout: bool) -> tuple[Any, Any, list[float]]:
     """Trains with our loop and returns the model, its sparse head and the moments at which steps began."""
-    from domain_adapt.training.runtime import detect, micro_batch_rows, tune_allocator
+    from domain_adapt.training.memory import tune_allocator
+    from domain_adapt.training.runtime import detect
 
     if without != "plain-allocator":
         tune_allocator()
@@ -83,7 +84,7 @@ def ours(folder: Path, model_name: str, steps: int, without: str, dropout: bool)
         run_folder=folder,
         runtime=runtime,
         runtime_settings=runtime_settings,
-        micro_batch_rows=micro_batch_rows(runtime_settings, batch, 128, runtime.device),
+        micro_batch_rows=batch,
         label="ours",
     ).run()
     return model, head, moments

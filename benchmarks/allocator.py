@@ -17,7 +17,7 @@ import time
 def measure(tuned: bool, steps: int) -> float:
     """Returns the median seconds of a training step (16 rows of 128 tokens, 15 % of them predicted)."""
     if tuned:
-        from domain_adapt.training.runtime import tune_allocator
+        from domain_adapt.training.memory import tune_allocator
 
         tune_allocator()
     import torch

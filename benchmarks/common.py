@@ -8,7 +8,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +71,13 @@ def run_side(script: str, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-def gemm_gflops(dtype: str, shapes: list[tuple[int, int, int]], seconds: float = 0.6) -> float:
-    """Returns the best GFLOP/s of ``(m, k) @ (k, n)`` over ``shapes``, each tried for some tenths of a second."""
+def gemm_gflops(dtype: str, shapes: list[tuple[int, int, int]]) -> float:
+    """Returns the best GFLOP/s of ``(m, k) @ (k, n)`` over ``shapes`` on the CPU."""
     import torch
 
-    best = 0.0
-    for m, k, n in shapes:
-        left, right = torch.randn(m, k).to(getattr(torch, dtype)), torch.randn(k, n).to(getattr(torch, dtype))
-        until = time.perf_counter() + seconds
-        while time.perf_counter() < until:
-            started = time.perf_counter()
-            left @ right
-            best = max(best, 2 * m * k * n / (time.perf_counter() - started) / 1e9)
-    return best
+    from domain_adapt.training.measuring import gemm_peak
+
+    return gemm_peak(torch.device("cpu"), getattr(torch, dtype), shapes) / 1e9
 
 
 def model_shapes(name: str) -> list[tuple[int, int, int]]:

@@ -24,7 +24,7 @@ SIDES = ("all learn", "frozen", "frozen and kept")
 
 def measure(side: str, layers: int, blocks_count: int, steps: int) -> dict[str, float]:
     """Returns the median seconds of a step, and the seconds before the first one."""
-    from domain_adapt.training.runtime import tune_allocator
+    from domain_adapt.training.memory import tune_allocator
 
     tune_allocator()
     import numpy as np

@@ -50,7 +50,7 @@ def flops_per_token(model: str, block: int, vocab_size: int) -> float:
 
 def build(model_name: str, block: int, batch: int) -> Any:
     """Returns a function that does one training step on random blocks."""
-    from domain_adapt.training.runtime import tune_allocator
+    from domain_adapt.training.memory import tune_allocator
 
     tune_allocator()
     import numpy as np

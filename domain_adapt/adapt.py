@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain_adapt.bases import Base, load_masked_lm, load_tokenizer, longest_input, resolve_base
+from domain_adapt.bases import Base, check_block_size, load_masked_lm, load_tokenizer, resolve_base
 from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.corpus.sources import Source, open_source
 from domain_adapt.errors import DomainAdaptError
@@ -28,7 +28,7 @@ from domain_adapt.training.ranks import is_main, place
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from domain_adapt.corpus.prepare import Corpus
 
@@ -133,12 +133,12 @@ def _train_and_publish(
     from domain_adapt.training.runtime import detect
 
     values = recipe.values
-    runtime = detect(values.runtime)
+    runtime = detect(values.runtime, run.folder)
     place(runtime.device)
     logger.info("adapting %s to %s on %s, %s", base.name, values.name, runtime.device, runtime.precision)
     tokenizer = load_tokenizer(base.folder)
     model = load_masked_lm(base)
-    _check_block_size(values.corpus.block_size, model)
+    check_block_size(values.corpus.block_size, model.config)
     words = words_for(values.mlm, tokenizer)
     corpus = _corpus(values, sources, tokenizer, base, run, workspace)
     run.meeting.join(runtime.device)
@@ -177,12 +177,6 @@ def _describe(corpus: Corpus) -> dict[str, Any]:
         entry | ({"hub_id": entry["name"]} if entry["kind"] == "hub" else {}) for entry in corpus.statistics["sources"]
     ]
     return {"sources": sources, "statistics": figures, "content_sha256": corpus.statistics["content_hash"]}
-
-
-def _check_block_size(block_size: int, model: PreTrainedModel) -> None:
-    longest = longest_input(model.config)
-    if longest is not None and block_size > longest:
-        raise DomainAdaptError(f"corpus.block_size: {block_size} is more than the {longest} tokens the base can read")
 
 
 def _corpus(

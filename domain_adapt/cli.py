@@ -145,6 +145,39 @@ def predict_command(
         logging.getLogger(__name__).info("%d answers written to %s", count, output_file)
 
 
+@app.command("doctor")
+def doctor_command(
+    domain: Annotated[
+        str | None, typer.Argument(help="measure with the recipe of this domain; default: base mini, default settings")
+    ] = None,
+    base: BaseOption = None,
+    profile: Profile = "quick",
+    overrides: Overrides = [],  # noqa: B006  (typer copies it)
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON: bytes, seconds, FLOP/s")] = False,
+) -> None:
+    """Measure what this machine makes of stage 1: speed, memory, time to the end, and what stands in the way.
+
+    Takes about half a minute: some real training steps on random text, and matrix products to compare them with.
+    "training" is what a run reports as tokens/s; "utilisation" is the share of the matrix products' speed that it
+    reaches. What slows training down or may stop it is said below the table. Writes nothing to runs/ or checkpoints/.
+    """
+    import json
+
+    from rich.console import Console
+
+    _prepare_process()
+    from domain_adapt.doctor import examine
+    from domain_adapt.report.tables import figure_table
+
+    found = examine(domain, base=base, profile=profile, overrides=overrides)
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2))
+        return
+    Console(width=None if sys.stdout.isatty() else 160).print(figure_table(found.lines()))
+    for warning in found.warnings:
+        print(f"\n{warning}")
+
+
 @app.command("checkpoints")
 def checkpoints_command() -> None:
     """List the published checkpoints."""
@@ -210,7 +243,7 @@ def _prepare_process() -> None:
     """Settings that must be there before torch is imported."""
     _set_up_logging()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    from domain_adapt.training.runtime import tune_allocator
+    from domain_adapt.training.memory import tune_allocator
 
     tune_allocator()
 

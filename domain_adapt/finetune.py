@@ -26,7 +26,7 @@ from domain_adapt.stages import (
 from domain_adapt.tasks import TaskType, task_type
 from domain_adapt.training.meeting import meet
 from domain_adapt.training.progress import meter
-from domain_adapt.training.ranks import is_main, place, rows_per_rank
+from domain_adapt.training.ranks import is_main, place
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class _Finetuning:
         self.recipe, self.kind, self.start, self.data = recipe, kind, start, data
         self.name, self.run, self.workspace = name, run, workspace
         self.values = recipe.values
-        self.runtime: Runtime = detect(self.values.runtime)
+        self.runtime: Runtime = detect(self.values.runtime, run.folder)
         place(self.runtime.device)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(start.folder)
         self.model: PreTrainedModel = kind.load_model(
@@ -192,11 +192,12 @@ class _Finetuning:
         return publish(publication, self.model, self.tokenizer, self.run, self.runtime, self.workspace)
 
     def _train(self) -> Totals:
+        from domain_adapt.training.fitting import fit_to_machine
         from domain_adapt.training.freezing import parameter_groups, set_dropout
         from domain_adapt.training.frozen_states import frozen_states
         from domain_adapt.training.loop import TrainingLoop
+        from domain_adapt.training.memory import Load
         from domain_adapt.training.plan import make_plan
-        from domain_adapt.training.runtime import micro_batch_rows
 
         values, settings = self.values, self.values.finetune
         self.run.meeting.join(self.runtime.device)
@@ -205,8 +206,14 @@ class _Finetuning:
         set_dropout(self.model, settings.dropout)
         lengths = objective.lengths
         plan = make_plan(lengths, settings, budget=values.budget, seed=values.seed, group_by_length=True)
-        rows = micro_batch_rows(
-            values.runtime, rows_per_rank(settings.batch_size), int(lengths.max()), self.runtime.device
+        rows = fit_to_machine(
+            self.model,
+            objective,
+            plan,
+            Load(int(lengths.max())),
+            runtime=self.runtime,
+            settings=values.runtime,
+            run_folder=self.run.folder,
         )
         with frozen_states(
             objective,

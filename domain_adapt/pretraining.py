@@ -20,13 +20,14 @@ from domain_adapt.mlm.objective import MaskedLMObjective
 from domain_adapt.mlm.sparse_head import SparseHead, head_parameters
 from domain_adapt.recipes import DomainRecipe
 from domain_adapt.stages import Run
+from domain_adapt.training.fitting import fit_to_machine
 from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
 from domain_adapt.training.frozen_states import frozen_states
 from domain_adapt.training.loop import Totals, TrainingLoop
+from domain_adapt.training.memory import Load
 from domain_adapt.training.plan import make_plan
 from domain_adapt.training.progress import meter
-from domain_adapt.training.ranks import rows_per_rank
-from domain_adapt.training.runtime import Runtime, micro_batch_rows
+from domain_adapt.training.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +126,16 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
         strategy=strategy,
     )
     lengths = np.full(len(blocks), blocks.shape[1], dtype=np.int64)  # padding is rare enough not to matter here
+    plan = make_plan(lengths, settings, budget=recipe.budget, seed=recipe.seed)
+    rows = fit_to_machine(
+        stage.model,
+        objective,
+        plan,
+        row_load(recipe, stage),
+        runtime=runtime,
+        settings=recipe.runtime,
+        run_folder=run.folder,
+    )
     groups = parameter_groups(
         stage.model,
         learning_rate=settings.learning_rate,
@@ -133,10 +144,9 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
         fast=new_head,
         fast_scale=settings.head_learning_rate_scale,
     )
-    plan = make_plan(lengths, settings, budget=recipe.budget, seed=recipe.seed)
     with frozen_states(
         objective,
-        stage.model.to(torch.device(runtime.device)),
+        stage.model,
         settings.freeze,
         lengths=lengths,
         sets=0 if settings.probability_end is not None else settings.mask_sets,
@@ -153,9 +163,7 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
             run_folder=run.folder,
             runtime=runtime,
             runtime_settings=recipe.runtime,
-            micro_batch_rows=micro_batch_rows(
-                recipe.runtime, rows_per_rank(settings.batch_size), blocks.shape[1], runtime.device
-            ),
+            micro_batch_rows=rows,
             label="adapting",
         ).run()
 
@@ -169,3 +177,11 @@ def _strategy(recipe: DomainRecipe, stage: Pretraining) -> Strategy:
         counts=stage.corpus.unigram_counts,
         embeddings=stage.model.get_input_embeddings().weight.detach().float().cpu().numpy(),
     )
+
+
+def row_load(recipe: DomainRecipe, stage: Pretraining) -> Load:
+    """Returns what a row of stage 1 asks of the memory."""
+    settings = recipe.mlm
+    predicted = max(settings.probability, settings.probability_end or 0.0) if stage.head.is_sparse else 1.0
+    distilled = settings.distill_share if settings.distill_weight else 0.0
+    return Load(recipe.corpus.block_size, predicted, distilled)

@@ -5,6 +5,7 @@ model is loaded.
 """
 
 from domain_adapt.bases.loading import (
+    check_block_size,
     load_masked_lm,
     load_question_answering,
     load_tokenizer,
@@ -16,6 +17,7 @@ from domain_adapt.bases.resolving import Base, resolve_base
 
 __all__ = [
     "Base",
+    "check_block_size",
     "load_masked_lm",
     "load_question_answering",
     "load_tokenizer",

@@ -73,6 +73,13 @@ def longest_input(config: Any) -> int | None:
     return positions
 
 
+def check_block_size(block_size: int, config: Any) -> None:
+    """Raises DomainAdaptError if a model of this configuration cannot read ``block_size`` tokens."""
+    longest = longest_input(config)
+    if longest is not None and block_size > longest:
+        raise DomainAdaptError(f"corpus.block_size: {block_size} is more than the {longest} tokens the base can read")
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Returns the fast tokenizer in ``folder``.
 

@@ -86,11 +86,27 @@ def prepare_corpus(
         DomainAdaptError: If a source cannot be read, or nothing is left to train on.
     """
     name = corpus_fingerprint(sources, settings, tokenizer_hash)
-    folder = workspace.cache / "corpora" / name[:16]
+    folder = _folder(workspace, name)
     if not folder.is_dir():
         with staged_folder(folder) as staging:
             _build(staging, name, sources, settings, tokenizer, on_progress)
-    corpus = load_corpus(folder, settings.block_size)
+    return _load(folder, sources, settings.block_size)
+
+
+def cached_corpus(
+    sources: Sequence[Source], settings: CorpusSettings, tokenizer_hash: str, workspace: Workspace
+) -> Corpus | None:
+    """Returns the corpus if :func:`prepare_corpus` has prepared it before, else None; takes no tokenizer."""
+    folder = _folder(workspace, corpus_fingerprint(sources, settings, tokenizer_hash))
+    return _load(folder, sources, settings.block_size) if folder.is_dir() else None
+
+
+def _folder(workspace: Workspace, name: str) -> Path:
+    return workspace.cache / "corpora" / name[:16]
+
+
+def _load(folder: Path, sources: Sequence[Source], block_size: int) -> Corpus:
+    corpus = load_corpus(folder, block_size)
     for entry, source in zip(corpus.statistics["sources"], sources, strict=True):
         entry.update(asdict(source.info()))  # a licence corrected in the recipe must not be hidden by the cache
     return corpus

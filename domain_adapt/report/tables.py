@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from domain_adapt.checkpoints import Checkpoint
 
@@ -28,4 +29,14 @@ def checkpoint_table(checkpoints: Sequence[Checkpoint]) -> Table:
             ", ".join(figures),
             str(checkpoint.folder),
         )
+    return table
+
+
+def figure_table(lines: Sequence[tuple[str, str]]) -> Table:
+    """Returns a table of names and their values."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in lines:
+        table.add_row(name, Text(value))
     return table

@@ -31,6 +31,16 @@ def embedding_parameters(model: nn.Module) -> set[int]:
     return {id(parameter) for name, parameter in named if "embeddings" in name.split(".")}
 
 
+def encoder_layers(model: nn.Module) -> list[nn.Module]:
+    """Returns the modules of the encoder's layers, lowest first; empty for an architecture that is not known."""
+    return [module for name, module in model.named_modules() if _ends_with_layer(name + ".")]
+
+
+def _ends_with_layer(name: str) -> bool:
+    found = _LAYER.search(name)
+    return found is not None and found.end() == len(name)
+
+
 def layer_count(model: nn.Module) -> int:
     """Returns the number of encoder layers with parameters of their own (1 for ALBERT, which shares them)."""
     layers = [layer for name, _ in model.named_parameters() if (layer := layer_of(name)) is not None]

@@ -19,6 +19,7 @@ from domain_adapt.recipes.schema import OptimizerSettings, RuntimeSettings
 from domain_adapt.training import ranks
 from domain_adapt.training.feed import Feed, StepData
 from domain_adapt.training.meeting import wait_until_seen
+from domain_adapt.training.memory import explain_out_of_memory
 from domain_adapt.training.metrics_file import MetricsFile
 from domain_adapt.training.objective import Objective
 from domain_adapt.training.plan import Plan
@@ -155,7 +156,8 @@ class TrainingLoop:
                     saved = time.monotonic()
                 if share.stop:
                     raise Stopped(step, self._plan.steps)
-                self._step(data, share)
+                with explain_out_of_memory(self._rows):
+                    self._step(data, share)
                 step += 1
                 if len(self._pending) >= STEPS_PER_READING or step == self._plan.steps:
                     clock = self._account(clock)

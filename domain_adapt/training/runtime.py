@@ -1,25 +1,20 @@
-"""The machine's side of a run: device, precision, threads and memory."""
+"""Device, precision and threads of a run."""
 
 from __future__ import annotations
 
-import ctypes
-import math
 import os
 import platform
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import RuntimeSettings
-from domain_adapt.training.ranks import local_count
+from domain_adapt.training.cgroups import cpu_quota
+from domain_adapt.training.choices import settle
 
 if TYPE_CHECKING:
     import torch
-
-_M_TRIM_THRESHOLD = -1  # parameters of mallopt(3)
-_M_MMAP_THRESHOLD = -3
 
 
 @dataclass(frozen=True)
@@ -42,47 +37,53 @@ class Runtime:
         return versions | asdict(self)
 
 
-def tune_allocator() -> None:
-    """Keeps freed memory in the process instead of giving it back to the kernel after every step.
-
-    A training step allocates and frees the same hundred buffers of some megabytes; glibc returns each to the kernel
-    and pays page faults to get it again. Keeping them makes a CPU step of ``mini`` about a tenth faster
-    (``benchmarks/allocator.py``). Huge pages for torch's own buffers gain a little more. To be called before torch
-    allocates anything; does nothing where the C library is not glibc.
-    """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    mallopt(_M_MMAP_THRESHOLD, 2**31 - 1)
-    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def detect(settings: RuntimeSettings) -> Runtime:
+def detect(settings: RuntimeSettings, run_folder: Path | None = None) -> Runtime:
     """Chooses device, precision and threads, and tells torch the thread count.
+
+    Args:
+        settings: ``runtime`` table of the recipe; what it names wins.
+        run_folder: Of a run that may have been started before: what it chose then is chosen again, so that it ends
+            with the same bytes.
 
     Raises:
         DomainAdaptError: If the recipe asks for a device or precision that is not there.
     """
     import torch
 
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device not in available:
+    device = settle(
+        run_folder,
+        "device",
+        given=None if settings.device == "auto" else settings.device,
+        choose=lambda: next(name for name in ("cuda", "mps", "cpu") if _available(name)),
+        possible=_available,
+    )
+    if device not in ("cpu", "cuda", "mps"):
         raise DomainAdaptError(f"runtime.device: expected auto, cpu, cuda or mps (found {device!r})")
-    if not available[device]:
+    if not _available(device):
         raise DomainAdaptError(f"runtime.device: no {device} device here", hint="leave runtime.device at auto")
-    threads = settings.threads or max(1, usable_cpus() // local_count())
+    threads = settle(
+        run_folder,
+        "threads",
+        given=settings.threads or None,
+        choose=usable_cpus,
+        possible=lambda threads: threads <= usable_cpus(),
+    )
     torch.set_num_threads(threads)
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bf16" if has_fast_bf16(device) else "fp32"
+    precision = settle(
+        run_folder,
+        "precision",
+        given=None if settings.precision == "auto" else str(settings.precision),
+        choose=lambda: "bf16" if has_fast_bf16(device) else "fp32",
+        possible=lambda precision: precision == "fp32" or has_fast_bf16(device),
+    )
     return Runtime(device, precision, threads)
+
+
+def _available(device: str) -> bool:
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return there.get(device, False)
 
 
 def has_fast_bf16(device: str) -> bool:
@@ -97,31 +98,21 @@ def has_fast_bf16(device: str) -> bool:
 
 
 def usable_cpus() -> int:
-    """Returns the CPUs this process may use: its affinity, further limited by a cgroup quota."""
+    """Returns the CPUs this process may use: its affinity and cgroup quota, shared with the other local ranks."""
+    return max(1, min(len(affinity()), cpu_quota()) // local_ranks())
+
+
+def affinity() -> set[int]:
+    """Returns the numbers of the CPUs that the scheduler may put this process on."""
     try:
-        count = len(os.sched_getaffinity(0))
+        return set(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
-        count = os.cpu_count() or 1
-    return max(1, min(count, _cgroup_quota()))
+        return set(range(os.cpu_count() or 1))
 
 
-def _cgroup_quota() -> int:
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
-        return math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return sys.maxsize
-
-
-def micro_batch_rows(settings: RuntimeSettings, batch_rows: int, row_tokens: int, device: str) -> int:
-    """Returns the rows of one forward pass: what the recipe says, else so many that a pass fits comfortably.
-
-    On a CPU some 4,096 tokens saturate the matrix products; on a GPU 32,768 tokens do.
-    """
-    if settings.micro_batch_size:
-        return min(settings.micro_batch_size, batch_rows)
-    tokens = 32_768 if device == "cuda" else 4_096
-    return max(1, min(batch_rows, tokens // row_tokens))
+def local_ranks() -> int:
+    """Returns how many processes of this run share the machine, as their launcher says; 1 without a launcher."""
+    return max(1, int(os.environ.get("LOCAL_WORLD_SIZE") or 1))
 
 
 def torch_device(runtime: Runtime) -> torch.device:

@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 
@@ -7,7 +8,7 @@ import torch
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import RuntimeSettings
 from domain_adapt.training import runtime
-from domain_adapt.training.runtime import Runtime, detect, has_fast_bf16, micro_batch_rows, torch_device, usable_cpus
+from domain_adapt.training.runtime import Runtime, detect, has_fast_bf16, local_ranks, torch_device, usable_cpus
 
 
 @pytest.fixture(autouse=True)
@@ -48,37 +49,41 @@ def test_threads_are_told_to_torch():
     assert detect(RuntimeSettings(device="cpu")).threads == usable_cpus() == torch.get_num_threads()
 
 
-def test_usable_cpus_are_limited_by_affinity_and_quota(monkeypatch):
+def test_usable_cpus_are_limited_by_affinity_quota_and_other_ranks(monkeypatch):
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
-    for quota, expected in ((sys.maxsize, 8), (3, 3), (0, 1)):
-        monkeypatch.setattr(runtime, "_cgroup_quota", lambda quota=quota: quota)
+    for quota, ranks, expected in ((sys.maxsize, "", 8), (3, "1", 3), (0, "1", 1), (sys.maxsize, "4", 2), (2, "4", 1)):
+        monkeypatch.setattr(runtime, "cpu_quota", lambda quota=quota: quota)
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", ranks)
         assert usable_cpus() == expected
+        assert local_ranks() == int(ranks or 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "quota"), [("max 100000\n", sys.maxsize), ("150000 100000\n", 2), ("50000 100000\n", 1), ("", sys.maxsize)]
-)
-def test_cgroup_quota(monkeypatch, tmp_path, text, quota):
-    file = tmp_path / "cpu.max"
-    file.write_text(text)
-    monkeypatch.setattr(runtime, "Path", lambda path: file)
-    assert runtime._cgroup_quota() == quota
+def test_a_resumed_run_has_the_threads_and_precision_it_began_with(monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(runtime, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(runtime, "has_fast_bf16", lambda device: False)
+    begun = detect(RuntimeSettings(device="cpu"), tmp_path)
+    assert begun == Runtime("cpu", "fp32", 2)
+    monkeypatch.setattr(runtime, "usable_cpus", lambda: 4)
+    monkeypatch.setattr(runtime, "has_fast_bf16", lambda device: True)
+    assert detect(RuntimeSettings(device="cpu"), tmp_path) == begun
+    assert caplog.text == ""
+    monkeypatch.setattr(runtime, "usable_cpus", lambda: 1)
+    assert detect(RuntimeSettings(device="cpu"), tmp_path) == Runtime("cpu", "fp32", 1)
+    assert "threads = 2 until now and goes on with 1" in caplog.text
+    kept = json.loads((tmp_path / "machine.json").read_text())
+    assert kept == {"device": "cpu", "precision": "fp32", "threads": 1}
 
 
-@pytest.mark.parametrize(
-    ("asked", "batch", "length", "device", "rows"),
-    [
-        (0, 16, 128, "cpu", 16),  # 4,096 tokens would be 32 rows, but the batch has 16
-        (0, 48, 384, "cpu", 10),
-        (0, 2048, 512, "cuda", 64),
-        (0, 16, 8192, "cpu", 1),  # longer than the share of one pass: still one row
-        (3, 16, 128, "cpu", 3),
-        (64, 16, 128, "cuda", 16),
-    ],
-)
-def test_micro_batch_rows(asked, batch, length, device, rows):
-    assert micro_batch_rows(RuntimeSettings(micro_batch_size=asked), batch, length, device) == rows
+def test_a_run_that_began_on_a_gpu_goes_on_without_it_and_says_so(monkeypatch, tmp_path, caplog):
+    (tmp_path / "machine.json").write_text('{"device": "cuda", "threads": 1, "precision": "bf16"}')
+    monkeypatch.setattr(runtime, "_available", lambda device: device == "cpu")
+    monkeypatch.setattr(runtime, "has_fast_bf16", lambda device: device == "cuda")
+    assert detect(RuntimeSettings(), tmp_path) == Runtime("cpu", "fp32", 1)
+    assert [line.split(" until")[0] for line in caplog.messages] == [
+        "this run had device = cuda",
+        "this run had precision = bf16",
+    ]
 
 
 def test_description_for_the_manifest():
