@@ -19,7 +19,7 @@ from domain_adapt.bases import Base, check_block_size, load_masked_lm, load_toke
 from domain_adapt.corpus.packing import pack
 from domain_adapt.corpus.prepare import Corpus, special_ids
 from domain_adapt.mlm.flops import flops_per_token
-from domain_adapt.mlm.masking import masking_vocabulary
+from domain_adapt.mlm.masking import masking_vocabulary, words_for
 from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.pretraining import Pretraining, row_load, train
 from domain_adapt.randomness import stream_key
@@ -99,7 +99,9 @@ def rehearse(recipe: DomainRecipe, base: Base, runtime: Runtime) -> Rehearsal:
     check_block_size(recipe.corpus.block_size, model.config)
     head = SparseHead(model)
     corpus = random_corpus(tokenizer, recipe.corpus.block_size, rows=recipe.mlm.batch_size)
-    stage = Pretraining(model, head, corpus, masking_vocabulary(tokenizer), tokenizer.pad_token_id, runtime)
+    _, sep_id, pad_id = special_ids(tokenizer)
+    words = words_for(recipe.mlm, tokenizer)
+    stage = Pretraining(model, head, corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime, words)
     device = torch_device(runtime)
     model.to(device)
     freeze(model, recipe.mlm.freeze, "mlm")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from domain_adapt.mlm.sparse_head import SparseHead
+from domain_adapt.mlm.sparse_layer import Selection
 
 
 def flops_per_token(
@@ -18,7 +20,8 @@ def flops_per_token(
     Counted on one row, so that frozen layers and every architecture come out right. For an encoder of ``n`` weights
     without its embeddings, ``l`` layers of width ``h`` and a head of ``v`` weights, all learning, it is
     ``6 n + 12 l h tokens + 6 predicted v``, and a teacher adds ``distilled (2 n + 4 l h tokens)`` (Chowdhery et al.
-    2022, arXiv 2204.02311, appendix B). Activations that are computed a second time do not count.
+    2022, arXiv 2204.02311, appendix B). What the last layer leaves out does not count, nor do activations that are
+    computed a second time.
 
     Args:
         model: With what is frozen already frozen; not compiled. Gradients are cleared.
@@ -29,13 +32,14 @@ def flops_per_token(
     """
     device = next(model.parameters()).device
     input_ids = torch.full((1, tokens), int(model.config.pad_token_id or 0) + 1, device=device)
-    positions = torch.arange(max(1, round(predicted * tokens)), device=device)
+    positions = np.arange(max(1, round(predicted * tokens)))
+    selection = Selection.of(positions, positions[:0], 1, tokens).to(device)
     was_training = model.training
     model.eval()  # nothing is recomputed, and dropout costs no product
     # The counter knows no fused attention of the CPU; written out, attention is two products of matrices.
     with sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as student:
-            head.logits(model, positions, input_ids=input_ids).sum().backward()  # type: ignore[no-untyped-call]
+            head.logits(model, selection, input_ids=input_ids).sum().backward()  # type: ignore[no-untyped-call]
         with FlopCounterMode(display=False) as teacher, torch.no_grad():
             model.base_model(input_ids=input_ids)
     model.train(was_training)

@@ -68,7 +68,8 @@ class SparseLastLayer:
     """Lets the last layer of ``model`` compute selected positions only, while :meth:`selecting` is active.
 
     The encoder's output is then ``(1, n + m, hidden)``. Where the architecture or the attention implementation is not
-    known, and under gradient checkpointing (which calls the layer again when the selection is gone), nothing changes.
+    known, under gradient checkpointing (which calls the layer again when the selection is gone) and in a compiled layer
+    (which would be compiled anew for every shape), nothing changes.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -82,7 +83,7 @@ class SparseLastLayer:
             yield False
             return
         layer = self._model.base_model.encoder.layer[-1]
-        if getattr(layer, "gradient_checkpointing", False):
+        if getattr(layer, "gradient_checkpointing", False) or layer._compiled_call_impl is not None:
             yield False
             return
         attention = layer.attention

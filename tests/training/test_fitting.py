@@ -42,13 +42,15 @@ def gradients(model_folder, *, checkpointing, frozen=Freeze(), dropout=0.0, dist
             parameter.mul_(1.1)
     blocks = np.random.Generator(np.random.Philox(0)).integers(5, len(tokenizer), (6, 16)).astype(np.int32)
     settings = MlmSettings(distill_weight=distill_weight, distill_share=0.5)
+    head = SparseHead(model)
+    head._layer._known = False  # a last layer that leaves positions out would draw other dropout
     objective = MaskedLMObjective(
         blocks,
         masking_vocabulary(tokenizer),
         settings,
         seed=0,
         pad_id=0,
-        head=SparseHead(model),
+        head=head,
         teacher=teacher,
     )
     with torch.random.fork_rng():
