@@ -33,7 +33,7 @@ checkpoints: $(stamp)  ## list the published checkpoints
 	$(run) checkpoints $(ARGS)
 
 test: $(stamp)  ## run the test suite
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest -n 2 $(ARGS)
 
 check: $(stamp)  ## format check, lint, types, import contracts
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
