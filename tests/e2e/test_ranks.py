@@ -24,6 +24,7 @@ from domain_adapt.finetune import finetune
 from domain_adapt.recipes import load_domain
 from tests.e2e import loss_curve
 
+pytestmark = pytest.mark.many_processes
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0  # seconds until a process counts as stuck, on a busy machine too
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT)}
