@@ -72,7 +72,7 @@ def open_run(
         fingerprint: Of the stage's inputs.
         workspace: Where runs are.
         fresh: Forget what an earlier process left there; a launcher's restart is not an earlier process.
-        meeting: The ranks of this run; all of them call this.
+        meeting: The ranks of this run, all of which call this; None: this process is alone.
 
     Raises:
         DomainAdaptError: If another process is at work on the same run.

@@ -8,6 +8,7 @@ failure of another rank, reaches it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import secrets
@@ -57,21 +58,33 @@ class Meeting:
             return
         if error is None or isinstance(error, Stopped):
             ranks.leave()
-            self._part(self._store)
+            self._part(self._store, patience=60.0)
             return
         self._fail(self._store, error)
 
     def join(self, device: str) -> None:
-        """Makes the process group in which the ranks train; see :func:`domain_adapt.training.ranks.join`."""
-        if self._store is not None:
+        """Makes the process group in which the ranks train, once all are there.
+
+        Raises:
+            EndedElsewhere: If another rank failed.
+        """
+        store = self._store
+        if store is not None:
             from torch.distributed.distributed_c10d import PrefixStore
 
-            ranks.join(device, PrefixStore("group", self._store))
+            store.add("ready", 1)
+            self._wait(store, lambda: store.add("ready", 0) >= ranks.count())
+            ranks.join(device, PrefixStore("group", store))
 
     def tell(self, value: Any = None) -> None:
-        """Ends the wait of the other ranks in :meth:`hear`; rank 0 calls it, with a value that JSON keeps as it is."""
+        """Ends the wait of the other ranks in :meth:`hear`; rank 0 calls it, with a value that JSON keeps as it is.
+
+        Raises:
+            EndedElsewhere: If another rank failed.
+        """
         self._told += 1
         if self._store is not None:
+            self._wait(self._store, lambda: True)
             self._store.set(f"told/{self._told}", json.dumps(value))
 
     def hear(self) -> Any:
@@ -81,15 +94,10 @@ class Meeting:
             EndedElsewhere: If another rank failed.
         """
         self._told += 1
-        key, pause = f"told/{self._told}", 0.01
-        assert self._store is not None
-        while not self._store.check([key]):
-            if self._store.check([_FAILED]):
-                time.sleep(1.0)  # the rank that says why ends first: launchers report the first one to end
-                raise EndedElsewhere(int(self._store.get(_FAILED).split()[1]))
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        return json.loads(self._store.get(key))
+        store, key = self._store, f"told/{self._told}"
+        assert store is not None
+        self._wait(store, lambda: store.check([key]))
+        return json.loads(store.get(key))
 
     def from_main(self, work: Callable[[], Value]) -> Value:
         """Returns what ``work`` returns on rank 0 (something that JSON keeps as it is); no other rank does it."""
@@ -121,14 +129,31 @@ class Meeting:
                 hint="all machines need the same recipes, files and packages: work in one shared folder",
             )
 
-    def _part(self, store: Store) -> None:
-        """Lets rank 0 end last where it serves the store itself."""
+    def _wait(self, store: Store, has_happened: Callable[[], bool]) -> None:
+        pause = 0.01
+        while True:
+            if store.check([_FAILED]):
+                raise self._ended(store)
+            if has_happened():
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _part(self, store: Store, patience: float) -> None:
+        """Says that this rank needs the store no more; rank 0 waits for the others where it serves the store itself."""
         if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
             return
         store.add("parted", 1)
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + patience
         while ranks.is_main() and store.add("parted", 0) < ranks.count() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+    def _ended(self, store: Store) -> EndedElsewhere:
+        """Returns what to raise when another rank has failed, after the time that it needs to say why."""
+        code = int(store.get(_FAILED).split()[1])
+        self._part(store, patience=0.0)
+        time.sleep(1.0)  # launchers report the process that ends first
+        return EndedElsewhere(code)
 
     def _fail(self, store: Store, error: BaseException) -> None:
         """Ends the other ranks, and this one without a word if another has said why.
@@ -140,18 +165,18 @@ class Meeting:
         code = 2 if isinstance(error, DomainAdaptError) else 130 if isinstance(error, KeyboardInterrupt) else 1
         lost = isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))
         # An error that all ranks run into is rank 0's to tell; a lost connection is told by the rank that caused it.
-        patience = 0.0 if code == 130 or (ranks.is_main() and not lost) else _GRACE
+        deadline = time.monotonic() + (0.0 if code == 130 or (ranks.is_main() and not lost) else _GRACE)
         try:
-            deadline = time.monotonic() + patience
             while time.monotonic() < deadline and not store.check([_FAILED]):
                 time.sleep(0.05)
-            mine = f"{ranks.rank()} {code}"
-            speaks = store.compare_set(_FAILED, "", mine) == mine.encode()
-        except RuntimeError:  # the store is gone, and with it the process that served it
-            speaks = ranks.is_main()
-        if not speaks:
-            time.sleep(1.0)
-            raise EndedElsewhere(code) from error
+            mine = f"{ranks.rank()} {2 if lost else code}"
+            if store.compare_set(_FAILED, "", mine) != mine.encode():
+                raise self._ended(store) from error
+            ranks.abandon()
+            self._part(store, patience=5.0)
+        except RuntimeError:  # the store is gone, and with it rank 0, which served it
+            if not ranks.is_main():
+                raise EndedElsewhere(code) from error
         if lost:
             raise DomainAdaptError(
                 f"rank {ranks.rank()} lost the connection to another process of this run",
@@ -164,13 +189,15 @@ class Meeting:
 def meet() -> Meeting:
     """Returns the meeting of the processes that the launcher has started; alone, a meeting of one.
 
-    Imports torch only if there are others.
+    From then on rank 0 alone logs; the others log errors only. Imports torch only if there are others.
     """
     if ranks.count() == 1:
         return Meeting()
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
+    if not ranks.is_main():  # one speaks for all
+        logging.getLogger("domain_adapt").setLevel(logging.ERROR)
     store, _, _ = next(rendezvous("env://", timeout=_START_TIMEOUT))
     return Meeting(PrefixStore(_token(store), store))
 

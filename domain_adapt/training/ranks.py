@@ -113,6 +113,16 @@ def leave() -> None:
             dist.destroy_process_group()
 
 
+def abandon() -> None:
+    """Closes the connections to the other ranks, so that they do not wait for this one, which has failed."""
+    if count() > 1:
+        import torch.distributed as dist
+
+        # NCCL's end would wait for the others; their launcher, or its watchdog, ends them.
+        if dist.is_initialized() and dist.get_backend() == "gloo":
+            dist.destroy_process_group()
+
+
 def summed(values: Sequence[float]) -> list[float]:
     """Returns each value's sum over the ranks; integers below 2^53 stay exact."""
     if count() == 1:

@@ -126,7 +126,7 @@ class Sharded:
         self._stock: _Form = [(module, type(module), _copied(module.__dict__)) for module in model.modules()]
         self._parameters = dict(model.named_parameters())
         names = {id(parameter): name for name, parameter in self._parameters.items()}
-        mesh = init_device_mesh(device.type, (ranks.count(),))
+        mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
         options: dict[str, Any] = {"mesh": mesh, "reshard_after_forward": _reshard_after_forward()}
         for layer in _layers(model):
             fully_shard(layer, **options)
