@@ -211,7 +211,7 @@ def test_a_killed_worker_is_started_again_and_the_bytes_are_those_of_a_calm_run(
 def stopped_after(err):
     """Returns the step that the one line names."""
     found = re.findall(r"stopped after step (\d+) of \d+; the same command goes on from there", err)
-    assert len(found) == 1.split("SignalException")[0], err
+    assert len(found) == 1, err  # torchrun adds a traceback of its own
     return int(found[0])
 
 
