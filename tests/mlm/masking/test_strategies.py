@@ -243,6 +243,18 @@ def test_scale_gives_the_mean_asked_for(entries, probability):
     assert (np.minimum(0.8, scale * weights) @ counts) / counts.sum() == pytest.approx(probability)
 
 
+def test_no_word_is_masked_more_often_than_the_cap_and_the_share_is_kept():
+    chosen, ordinary = mask(STRATEGIES["difference"], probability=0.6)[1], IS_ORDINARY[MILLION]
+    excess = chosen.sum(axis=1) - 0.6 * ordinary.sum(axis=1)
+    assert abs(excess.sum()) < 3 * np.sqrt((excess**2).sum())
+    alone = TABLE.starts(MILLION)
+    alone[:, :-1] &= alone[:, 1:]
+    scale = STRATEGIES["difference"].scale(0.6)
+    capped = alone & (scale * WEIGHTS[MILLION] > 0.8)
+    assert capped.sum() > 10_000 and scale * WEIGHTS.max() > 1
+    assert within(chosen[capped].sum(), 0.8, capped.sum())
+
+
 def test_shares_above_the_cap_make_all_words_alike():
     blocks = MILLION[:2000]
     chosen = mask(STRATEGIES["difference"], blocks, probability=0.9)[1]

@@ -5,7 +5,8 @@ import pytest
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.mlm.masking import WordTable, weights
-from domain_adapt.mlm.masking.weights import difference_weights
+from domain_adapt.mlm.masking.anchors import WordCount
+from domain_adapt.mlm.masking.weights import _likeness, difference_weights
 
 TEXTS = [b"", b" the", b" swap", b" swaps", b" fee", b" is", b"da", b" ill"]
 TABLE = WordTable.from_texts(TEXTS, [0])
@@ -51,11 +52,19 @@ def test_equal_likeness_is_an_equal_weight():
     assert found[SWAP] == found[SWAPS] == pytest.approx(2 * (1 - 30 / counts.sum()))  # both are anchors: cosine 1
 
 
-def test_a_frequent_piece_of_an_anchor_weighs_little_in_it():
-    blocks, counts = corpus(40, 0, 6, 8, 30, 4)
-    counts[IS] += 200  # the word "is" besides the piece of "isda"
-    found = difference_weights(blocks, counts, EMBEDDINGS, TABLE, anchors=1)
-    assert max(found) == found[DA] > found[IS]
+def test_likeness_is_that_to_the_nearest_anchor_and_frequent_pieces_count_less():
+    embeddings = np.array([[0, 0, 0], [4, 0, 0], [0, 2, 0], [0, 0, 3], [3, 3, 0]], np.float32)
+    shares = np.array([0.0, 0.4, 0.0, 0.0, 0.0])
+    anchors = [WordCount("pair", 9, (1, 2)), WordCount("single", 9, (3,))]
+    centred = embeddings - np.array([1.6, 0, 0])
+    parts = np.array([1e-3 / 0.401, 1.0])
+    pair = parts @ centred[[1, 2]] / parts.sum()
+    expected = []
+    for vector in centred:
+        cosines = [vector @ target / np.linalg.norm(vector) / np.linalg.norm(target) for target in (pair, centred[3])]
+        expected.append(max(cosines))
+    assert _likeness(embeddings, shares, anchors) == pytest.approx(expected)
+    assert expected[3] == pytest.approx(1) and expected[2] > 0.99 > 0.5 > expected[1]  # "pair" is nearly its rare piece
 
 
 def test_the_same_base_and_corpus_give_the_same_bytes():
