@@ -47,6 +47,7 @@ def finetune(
     base: str | None = None,
     train: Sequence[str | Path] = (),
     dev: Sequence[str | Path] = (),
+    test: Sequence[str | Path] = (),
     name: str | None = None,
     profile: str = "quick",
     overrides: Sequence[str] = (),
@@ -64,7 +65,8 @@ def finetune(
         domain: Whose labelled data to take; None: that of the checkpoint.
         base: Overrides the base that ``start="base"`` stands for.
         train: Files of labelled data instead of the recipe's.
-        dev: Files to choose the best epoch by; None with ``train``: a part of its contexts.
+        dev: Files to choose the best epoch by; none with ``train``: a part of its contexts.
+        test: Files to score the finished model on; they decide nothing.
         name: Name of the checkpoint; None: ``<domain>-<task>``.
         profile: Profile of the recipe.
         overrides: ``key=value`` assignments laid over the recipe.
@@ -83,7 +85,7 @@ def finetune(
         wanted = start if start or not base else "base"
         begin = meeting.main_first(lambda: _start(values, wanted, domain, workspace))
         domain = domain or (begin.checkpoint.manifest.domain if begin.checkpoint else None)
-        data = meeting.main_first(lambda: load_data(recipe, kind, domain, train, dev))
+        data = meeting.main_first(lambda: load_data(recipe, kind, domain, train, dev, test))
         parts = (None if begin.checkpoint else "base", data.domain, values.name)
         name = name or "-".join(part for part in parts if part)
         fingerprint = finetune_fingerprint(values, begin, data)
@@ -126,8 +128,10 @@ def _start(recipe: TaskRecipe, start: str | None, domain: str | None, workspace:
 
 
 def _say_metrics(metrics: dict[str, float]) -> None:
-    shown = {key.removeprefix("dev/"): value for key, value in metrics.items() if key.startswith("dev/")}
-    logger.info("dev: %s", ", ".join(f"{key} {value:.1f}" for key, value in shown.items()))
+    for part in ("dev", "test"):
+        shown = {key.removeprefix(f"{part}/"): value for key, value in metrics.items() if key.startswith(f"{part}/")}
+        if shown:
+            logger.info("%s: %s", part, ", ".join(f"{key} {value:.1f}" for key, value in shown.items()))
 
 
 class _Finetuning:
@@ -177,6 +181,11 @@ class _Finetuning:
         put_tensors(self.model, load_file(self.run.folder / best["file"]))
         logger.info("best epoch: %d", best["epoch"])
         metrics = {f"dev/{key}": value for key, value in best["metrics"].items()}
+        if self.data.test is not None:
+            examples = self.data.test.examples
+            features = self.kind.featurise(examples, self.tokenizer, self.settings)
+            scores = self._score(self.model, examples, features, "test")
+            metrics |= {f"test/{key}": value for key, value in scores.items()}
         _say_metrics(metrics)
         publication = Publication(
             name=self.name,
@@ -246,7 +255,7 @@ class _Finetuning:
 
     def _end_epoch(self, epoch: int, step: int, model: nn.Module, notes: dict[str, Any]) -> None:
         """Scores the dev part; keeps the weights if they are the best so far."""
-        metrics = self._score(model)
+        metrics = self._score(model, self.data.dev.examples, self.dev_features, "dev")
         logger.info("epoch %d: %s", epoch + 1, ", ".join(f"{key} {value:.1f}" for key, value in metrics.items()))
         score = metrics[self.kind.selection_metric]
         best = notes.get("best")
@@ -256,18 +265,17 @@ class _Finetuning:
             _save_weights(model, self.run.folder / file)
             notes["best"] = {"epoch": epoch + 1, "file": file, "metrics": metrics}
 
-    def _score(self, model: nn.Module) -> dict[str, float]:
-        examples = self.data.dev.examples
-        with meter("scoring the dev part") as progress:
+    def _score(self, model: nn.Module, examples: Sequence[Any], features: Any, part: str) -> dict[str, float]:
+        with meter(f"scoring the {part} part") as progress:
             logits = self.kind.logits(
                 model,
-                self.dev_features,
+                features,
                 batch_size=32,
                 device=self.runtime.device,
                 pad_token_id=self.tokenizer.pad_token_id,
                 on_progress=lambda done, total: progress.update(done),
             )
-        predictions = self.kind.decode(logits, self.dev_features, examples, self.settings)
+        predictions = self.kind.decode(logits, features, examples, self.settings)
         return self.kind.metric(examples, predictions)
 
     def _describe_data(self) -> dict[str, Any]:
@@ -279,15 +287,10 @@ class _Finetuning:
                     "kind": "labelled",
                     "name": f"{self.values.name} data of {data.domain or 'the user'}",
                     "licence": data.licence,
-                    "documents": len(data.train.examples) + len(data.dev.examples),
+                    "documents": sum(len(part.examples) for part in data.parts.values()),
                 }
             ],
-            "statistics": {
-                "train_examples": len(data.train.examples),
-                "dev_examples": len(data.dev.examples),
-                "labels_repaired": data.train.repaired + data.dev.repaired,
-                "examples_dropped": data.train.dropped + data.dev.dropped,
-            },
+            "statistics": data.statistics(),
         }
 
 

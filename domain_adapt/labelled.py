@@ -15,6 +15,8 @@ from domain_adapt.tasks import LoadedExamples, TaskType
 
 logger = logging.getLogger(__name__)
 
+_PARTS = {"train": "training", "dev": "dev", "test": "test"}  # as they are called in a line of the log
+
 
 @dataclass(frozen=True)
 class Data:
@@ -24,10 +26,25 @@ class Data:
     licence: str
     train: LoadedExamples[Any]
     dev: LoadedExamples[Any]
+    test: LoadedExamples[Any] | None = None
+
+    @property
+    def parts(self) -> dict[str, LoadedExamples[Any]]:
+        """The parts that there are, by name."""
+        named = {"train": self.train, "dev": self.dev, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 over every example."""
-        return fingerprint({"train": repr(self.train.examples), "dev": repr(self.dev.examples)})
+        return fingerprint({name: repr(part.examples) for name, part in self.parts.items()})
+
+    def statistics(self) -> dict[str, int]:
+        """Returns how many examples each part has, and what was mended or lost in reading them."""
+        counts = {f"{name}_examples": len(part.examples) for name, part in self.parts.items()}
+        repaired, dropped = (
+            sum(getattr(part, field) for part in self.parts.values()) for field in ("repaired", "dropped")
+        )
+        return counts | {"labels_repaired": repaired, "examples_dropped": dropped}
 
 
 def load_data(
@@ -36,6 +53,7 @@ def load_data(
     domain: str | None,
     train: Sequence[str | Path],
     dev: Sequence[str | Path],
+    test: Sequence[str | Path] = (),
 ) -> Data:
     """Returns the labelled examples: from the files named, else what the recipe has for ``domain``.
 
@@ -45,14 +63,17 @@ def load_data(
         domain: Whose examples; None takes the recipe's first.
         train: Files instead of the recipe's.
         dev: Files; without them, or a dev part in the recipe, a share of the training contexts is held out.
+        test: Files to score the finished model on.
 
     Raises:
         DomainAdaptError: If there are no examples for ``domain``, or a file is wrong.
     """
-    if dev and not train:
-        raise DomainAdaptError("--dev without --train", hint="name the training file too")
+    for name, files in (("dev", dev), ("test", test)):
+        if files and not train:
+            raise DomainAdaptError(f"--{name} without --train", hint="name the training file too")
     if train:
-        entry = TaskData(train=[str(path) for path in train], dev=[str(path) for path in dev] or None)
+        names = [[str(path) for path in files] for files in (train, dev, test)]
+        entry = TaskData(train=names[0], dev=names[1] or None, test=names[2] or None)
         folder = Path.cwd()
     else:
         entry, domain = _recipe_data(recipe.values, domain)
@@ -65,15 +86,13 @@ def load_data(
         kept, other = kind.split(loaded.examples, share)
         logger.info("no dev part given: %d of %d training examples are held out", len(other), len(loaded.examples))
         loaded, held = LoadedExamples(kept, loaded.repaired, loaded.dropped), LoadedExamples(other)
-    logger.info(
-        "data: %d training examples, %d dev examples%s",
-        len(loaded.examples),
-        len(held.examples),
-        f"; labels repaired: {loaded.repaired + held.repaired}, examples dropped: {loaded.dropped + held.dropped}"
-        if loaded.repaired + held.repaired + loaded.dropped + held.dropped
-        else "",
-    )
-    return Data(domain, entry.licence, loaded, held)
+    data = Data(domain, entry.licence, loaded, held, None if entry.test is None else _load(kind, entry.test, folder))
+    found = data.statistics()
+    counted = ", ".join(f"{len(part.examples)} {_PARTS[name]} examples" for name, part in data.parts.items())
+    repaired, dropped = found["labels_repaired"], found["examples_dropped"]
+    lost = f"; labels repaired: {repaired}, examples dropped: {dropped}" if repaired + dropped else ""
+    logger.info("data: %s%s", counted, lost)
+    return data
 
 
 def _recipe_data(recipe: TaskRecipe, domain: str | None) -> tuple[TaskData, str]:

@@ -17,8 +17,8 @@ from domain_adapt.checkpoints import read_manifest, resolve
 from domain_adapt.checkpoints.manifest import MANIFEST
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import QuestionAnsweringSettings, RuntimeSettings
+from domain_adapt.tasks.json_rows import read_json_lines, text_field
 from domain_adapt.tasks.question_answering.data import Example
-from domain_adapt.tasks.question_answering.reading import read_json_lines, text_field
 from domain_adapt.workspace import Workspace
 
 _Table = TypeVar("_Table", bound=BaseModel)

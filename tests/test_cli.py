@@ -291,3 +291,30 @@ def test_every_option_reaches_the_stage(run, project, monkeypatch):
     args, given = calls[1]
     assert args == ("qa",) and (given["start"], given["domain"]) == ("x@v1", "d")
     assert (given["train"], given["dev"], given["force"]) == (["t"], ["u", "v"], False)
+
+
+def test_data_check_prints_a_table_and_exits_with_2_on_an_error(run, project):
+    part = project.root / "tasks" / "qa" / "dev.jsonl"
+    code, out, err = run(project, "data", "check", str(part))
+    assert code == 0 and err == ""
+    assert "question types" in out and out.splitlines()[-1].startswith("labelled data: no errors, ")
+    rows = [json.loads(line) for line in part.read_text().splitlines()]
+    rows[1]["answers"]["answer_start"] = [5000]
+    part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, err = run(project, "data", "check", str(part))
+    assert code == 2 and err.startswith("error: labelled data: 1 errors, ")
+    assert f"error: span: {part}:2: id '{rows[1]['id']}': answer " in out
+    code, out, _ = run(project, "data", "check", "--json", str(part))
+    found = json.loads(out)[0]
+    assert code == 2 and found["questions"][0]["questions"] == len(rows) and found["findings"][0]["check"] == "span"
+
+
+def test_data_check_takes_warnings_for_errors_where_asked(run, project):
+    path = project.root / "texts.jsonl"
+    path.write_text("".join(json.dumps({"id": number, "text": "same", "label": "a"}) + "\n" for number in range(2)))
+    code, out, _ = run(project, "data", "check", str(path))
+    assert code == 0 and "warning: duplicate: " in out
+    code, _, err = run(project, "data", "check", "--strict", str(path))
+    assert code == 2 and err == "error: labelled data: 0 errors, 1 warnings\n"
+    code, _, err = run(project, "data", "check", str(project.root / "absent"))
+    assert code == 2 and "absent: no such file or folder" in err

@@ -217,3 +217,31 @@ def test_published_and_asked(adapted):
     found = answerer([row["question"] for row in rows], [row["context"] for row in rows])
     right = sum(one["answer"] == row["answers"]["text"][0] for one, row in zip(found, rows, strict=True))
     assert 100 * right / len(rows) == pytest.approx(checkpoint.manifest.metrics["dev/exact_match"])
+
+
+def test_the_test_part_is_scored_once_and_decides_nothing(adapted, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "domain_adapt")
+    files = adapted.workspace.tasks / "qa"
+    arguments = {"train": [files / "train.jsonl"], "dev": [files / "dev.jsonl"], "workspace": adapted.workspace}
+    plain = finetune("qa", overrides=["budget.epochs=2"], name="plain", **arguments)
+    scored = []
+    score = stage._Finetuning._score
+
+    def spy(self, model, examples, features, part):
+        scored.append((part, len(examples)))
+        return score(self, model, examples, features, part)
+
+    monkeypatch.setattr(stage._Finetuning, "_score", spy)
+    rows = (files / "dev.jsonl").read_text().splitlines()[:8]
+    (files / "test.jsonl").write_text("\n".join(rows))
+    checkpoint = finetune("qa", test=[files / "test.jsonl"], overrides=["budget.epochs=2"], name="tested", **arguments)
+    assert scored == [("dev", 20), ("dev", 20), ("test", 8)]
+    found = checkpoint.manifest
+    assert found.corpus["statistics"]["test_examples"] == 8
+    assert {"test/exact_match", "test/f1"} <= set(found.metrics) and "test: exact_match" in caplog.text
+    assert "F1, test part" in (checkpoint.folder / "README.md").read_text()
+    assert found.metrics["dev/f1"] == plain.manifest.metrics["dev/f1"]
+    weights = [load_file(one.folder / "model.safetensors") for one in (plain, checkpoint)]
+    assert all((weights[0][key] == weights[1][key]).all() for key in weights[0])
+    with pytest.raises(DomainAdaptError, match="--test without --train"):
+        finetune("qa", test=[files / "test.jsonl"], workspace=adapted.workspace)

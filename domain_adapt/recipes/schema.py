@@ -207,6 +207,7 @@ class TaskData(Table):
 
     train: str | list[str] | HubDataset = Field(description="files relative to the recipe's folder, or a Hub data set")
     dev: str | list[str] | HubDataset | None = Field(None, description="absent: dev_share of train's contexts")
+    test: str | list[str] | HubDataset | None = Field(None, description="scored once, with the best epoch's weights")
     licence: str = Field("unknown", description="licence of the labelled data, recorded in the checkpoint")
 
 

@@ -47,8 +47,16 @@ _METRICS = {
     "heldout/perplexity": ("perplexity, held-out text", "perplexity", 2, ""),
     "dev/exact_match": ("exact match, dev part", "exact_match", 2, "%"),
     "dev/f1": ("F1, dev part", "f1", 2, "%"),
+    "test/exact_match": ("exact match, test part", "exact_match", 2, "%"),
+    "test/f1": ("F1, test part", "f1", 2, "%"),
     "train/tokens": ("training tokens", None, 0, ""),
     "train/tokens_per_second": ("throughput", None, 0, "tokens/s"),
+}
+
+_PARTS = {
+    "heldout": "held-out part of the text",
+    "dev": "dev part of the labelled data",
+    "test": "test part of the labelled data",
 }
 
 
@@ -92,13 +100,12 @@ def _metadata(manifest: Manifest) -> ModelCardData:
 def _eval_results(manifest: Manifest, task: str) -> list[EvalResult]:
     from huggingface_hub import EvalResult
 
-    part = "held-out part of the text" if manifest.stage == "adapt" else "dev part of the labelled data"
     return [
         EvalResult(
             task_type=task,
             task_name="Masked language modelling" if task == "fill-mask" else "Question answering",
             dataset_type=f"domain-adapt/{manifest.domain or manifest.name}",
-            dataset_name=f"{manifest.domain or manifest.name}, {part}",
+            dataset_name=f"{manifest.domain or manifest.name}, {_PARTS[name.split('/')[0]]}",
             metric_type=kind,
             metric_name=label,
             metric_value=manifest.metrics[name],

@@ -104,7 +104,7 @@ def main() -> None:
             folders.append(Folder(Path(temporary) / name))
         calm, killed = folders
         finish(calm, arguments.steps)
-        moments = sorted(generator.sample(range(1, arguments.steps - 12), arguments.kills))
+        moments = sorted(generator.sample(range(1, arguments.steps - 50), arguments.kills))
         while_saving = 0
         for number, moment in enumerate(moments):
             done, printed = kill(killed, arguments.steps, generator, moment, saving=number % 2 == 1)

@@ -153,7 +153,7 @@ def _check_answers(record: Record) -> tuple[list[Answer], int, list[str]]:
     moved = 0
     for text, start in record.answers:
         place = f"{record.place}: id {record.id!r}"
-        found = _locate(record.context, text, start)
+        found = locate(record.context, text, start)
         if found is None:
             reason = "is blank" if not text.strip() else f"is not within {REPAIR_DISTANCE} characters of its start"
             lines.append(f"{place}: answer {_short(text)} (answer_start {start}) {reason}, left out")
@@ -167,7 +167,7 @@ def _check_answers(record: Record) -> tuple[list[Answer], int, list[str]]:
     return answers, moved, lines
 
 
-def _locate(context: str, text: str, start: int) -> int | None:
+def locate(context: str, text: str, start: int) -> int | None:
     """Returns where ``text`` occurs nearest to ``start``, at most 10 characters away; None if nowhere there."""
     if not text.strip():
         return None

@@ -1,0 +1,1 @@
+"""Token classification: labelled spans in a text."""
