@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import QuestionAnsweringSettings
 from domain_adapt.tasks.question_answering.data import Example
 from domain_adapt.tasks.question_answering.decoding import IMPOSSIBLE, Prediction, best_spans
 from domain_adapt.tasks.question_answering.metric import score_predictions
-from domain_adapt.tasks.question_answering.objective import window_inputs
 from domain_adapt.tasks.question_answering.windows import Features, featurise, fit_to_model
+from domain_adapt.tasks.token_rows import finite, forward
 
 SpanLogits = tuple[np.ndarray, np.ndarray]
 
@@ -33,46 +31,26 @@ def predict_logits(
 ) -> SpanLogits:
     """Returns start and end logits, each (windows, longest window) float32, -1e30 behind the end of a window.
 
-    Windows of like length share a batch, the longest first (what does not fit in memory fails at once). The model's
-    mode (train or eval) is as before afterwards.
-
-    Args:
-        model: Already on ``device``.
-        features: The windows.
-        batch_size: Windows in one forward pass.
-        device: Where the inputs go.
-        pad_token_id: Of the tokenizer.
-        dtype: Autocast to this type, e.g. ``torch.bfloat16``; None computes in the model's own.
-        on_progress: Hears (windows done, windows) after each batch.
+    The arguments are those of :func:`domain_adapt.tasks.token_rows.forward`.
 
     Raises:
         DomainAdaptError: If a logit is not a finite number.
     """
-    lengths = features.lengths
-    order = np.argsort(-lengths, kind="stable")
-    start = np.full((len(features), int(lengths.max(initial=0))), IMPOSSIBLE, dtype=np.float32)
+    longest = int(features.lengths.max(initial=0))
+    start = np.full((len(features), longest), IMPOSSIBLE, dtype=np.float32)
     end = start.copy()
-    kind = torch.device(device).type
-    was_training = model.training
-    model.eval()
-    try:
-        for begin in range(0, len(order), batch_size):
-            rows = order[begin : begin + batch_size]
-            inputs = {name: value.to(device) for name, value in window_inputs(features, rows, pad_token_id).items()}
-            with torch.inference_mode(), torch.autocast(kind, dtype=dtype) if dtype else nullcontext():
-                outputs = model(**inputs)
-            inside = inputs["attention_mask"].cpu().numpy().astype(bool)
-            for target, logits in ((start, outputs.start_logits), (end, outputs.end_logits)):
-                values = np.where(inside, logits.float().cpu().numpy(), IMPOSSIBLE)
-                if not np.isfinite(values).all():
-                    raise DomainAdaptError(
-                        "the model's logits are not finite numbers", hint="training diverged: lower the learning rate"
-                    )
-                target[rows, : values.shape[1]] = values
-            if on_progress:
-                on_progress(begin + len(rows), len(order))
-    finally:
-        model.train(was_training)
+    for rows, inside, outputs in forward(
+        model,
+        features,
+        batch_size=batch_size,
+        device=device,
+        pad_token_id=pad_token_id,
+        dtype=dtype,
+        on_progress=on_progress,
+    ):
+        for target, logits in ((start, outputs.start_logits), (end, outputs.end_logits)):
+            logits = logits.masked_fill(~torch.from_numpy(inside).to(logits.device), IMPOSSIBLE)
+            target[rows, : inside.shape[1]] = finite(logits)
     return start, end
 
 

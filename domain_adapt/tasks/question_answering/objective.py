@@ -43,11 +43,11 @@ class QuestionAnsweringObjective:
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
         """Returns the windows ``indices``, padded to the longest of them; the same whenever it is.
 
-        ``inputs`` holds what :func:`window_inputs` returns, ``span_mask`` (rows, longest) bool (positions that may be
-        predicted) and ``start_positions``, ``end_positions`` (rows,) int64.
+        ``inputs`` holds what :meth:`TokenRows.inputs` returns, ``span_mask`` (rows, longest) bool (positions that
+        may be predicted) and ``start_positions``, ``end_positions`` (rows,) int64.
         """
         features = self.features
-        inputs = window_inputs(features, indices, self.pad_token_id)
+        inputs = features.inputs(indices, self.pad_token_id)
         allowed = features.padded(features.answerable, indices, False)
         allowed[:, 0] = True  # the CLS token says "not in this window"
         inputs["span_mask"] = torch.from_numpy(allowed)
@@ -67,21 +67,3 @@ class QuestionAnsweringObjective:
         start_loss = nn.functional.cross_entropy(start, inputs["start_positions"], reduction="sum")
         end_loss = nn.functional.cross_entropy(end, inputs["end_positions"], reduction="sum")
         return {"span": (start_loss + end_loss) / 2}
-
-
-def window_inputs(features: Features, indices: np.ndarray, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Returns the model's inputs for some windows, each (rows, longest) int64 on the CPU.
-
-    ``input_ids``, ``attention_mask`` and, where the model knows segments, ``token_type_ids``.
-    """
-    lengths = features.lengths[indices]
-    mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    input_ids = features.padded(features.input_ids, indices, pad_token_id)
-    inputs = {
-        "input_ids": torch.from_numpy(input_ids.astype(np.int64)),
-        "attention_mask": torch.from_numpy(mask.astype(np.int64)),
-    }
-    if features.token_type_ids is not None:
-        segments = features.padded(features.token_type_ids, indices, 0)
-        inputs["token_type_ids"] = torch.from_numpy(segments.astype(np.int64))
-    return inputs

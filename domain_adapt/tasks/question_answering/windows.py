@@ -15,6 +15,7 @@ from domain_adapt.bases import longest_input
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import QuestionAnsweringSettings
 from domain_adapt.tasks.question_answering.data import Example
+from domain_adapt.tasks.token_rows import TokenRows
 
 _log = logging.getLogger(__name__)
 
@@ -23,19 +24,15 @@ _CHUNK = 128
 
 
 @dataclass(frozen=True)
-class Features:
-    """Windows of ``[CLS] question [SEP] context piece [SEP]``, stored without padding.
+class Features(TokenRows):
+    """Windows of ``[CLS] question [SEP] context piece [SEP]``, stored without padding; a window is a row.
 
-    Per-token arrays lie one window after the other; window ``w`` is ``row_splits[w] : row_splits[w + 1]``. Windows
-    are in the order of the examples, and those of one example in the order of its context.
+    Windows are in the order of the examples, and those of one example in the order of its context.
 
     Attributes:
-        input_ids: (tokens,) int32.
-        token_type_ids: (tokens,) uint8, or None for models without segment ids.
         offsets: (tokens, 2) int32, half-open character range in the context without surrounding whitespace; (0, 0)
             outside the context.
         answerable: (tokens,) bool, context tokens that stand for at least one visible character.
-        row_splits: (windows + 1,) int64.
         example_index: (windows,) int64, which example the window belongs to; not decreasing.
         context_begin: (windows,) int64, position of the first context token in the window.
         context_offset: (windows,) int64, index of that token in the whole context.
@@ -44,43 +41,13 @@ class Features:
         end_labels: (windows,) int64, token of its last character; 0 likewise.
     """
 
-    input_ids: np.ndarray
-    token_type_ids: np.ndarray | None
     offsets: np.ndarray
     answerable: np.ndarray
-    row_splits: np.ndarray
     example_index: np.ndarray
     context_begin: np.ndarray
     context_offset: np.ndarray
     start_labels: np.ndarray
     end_labels: np.ndarray
-
-    def __len__(self) -> int:
-        """Number of windows."""
-        return len(self.example_index)
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(windows,) int64, tokens of each window."""
-        return np.diff(self.row_splits)
-
-    def padded(self, values: np.ndarray, rows: np.ndarray, fill: int | bool) -> np.ndarray:
-        """Returns the windows ``rows`` of a per-token array as a matrix.
-
-        Args:
-            values: (tokens,) or (tokens, k) array of this object.
-            rows: (n,) int64 window indices.
-            fill: What stands behind the end of a shorter window.
-
-        Returns:
-            (n, longest of these windows) or (n, longest, k) of the dtype of ``values``.
-        """
-        begins, lengths = self.row_splits[rows], self.lengths[rows]
-        columns = np.arange(lengths.max(initial=0))
-        inside = columns < lengths[:, None]
-        matrix = values[np.where(inside, begins[:, None] + columns, 0)]
-        matrix[~inside] = fill
-        return matrix
 
 
 @dataclass
