@@ -6,6 +6,7 @@ model is loaded.
 
 from domain_adapt.bases.loading import (
     check_block_size,
+    load_classifier,
     load_masked_lm,
     load_question_answering,
     load_tokenizer,
@@ -18,6 +19,7 @@ from domain_adapt.bases.resolving import Base, resolve_base
 __all__ = [
     "Base",
     "check_block_size",
+    "load_classifier",
     "load_masked_lm",
     "load_question_answering",
     "load_tokenizer",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from domain_adapt.bases.architectures import weight_names
 from domain_adapt.errors import DomainAdaptError, first_line
@@ -58,6 +58,36 @@ def load_question_answering(folder: Path, *, seed: int | None) -> PreTrainedMode
     if seed is None and missing:
         raise DomainAdaptError(
             f"{folder} is not a question-answering model: it has no {sorted(missing)[0]}",
+            hint="domain-adapt finetune makes one out of it",
+        )
+    return model
+
+
+def load_classifier(
+    folder: Path, kind: Literal["text", "token"], labels: Sequence[str] | None, *, seed: int | None
+) -> PreTrainedModel:
+    """Returns a model that gives every text, or every token, a label; float32, on the CPU, in evaluation mode.
+
+    Args:
+        folder: A masked LM or encoder, whose new head is drawn from ``seed``, or a classifier, which keeps its head.
+        kind: What is labelled.
+        labels: The label of each output, in order; None: as the folder says.
+        seed: None if the head must be there already.
+
+    Raises:
+        DomainAdaptError: If encoder weights are missing or have the wrong shape, a file is damaged, or ``seed`` is None
+            and there is no such head.
+    """
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+    auto = AutoModelForSequenceClassification if kind == "text" else AutoModelForTokenClassification
+    named: dict[str, Any] = {}
+    if labels is not None:
+        named = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
+    model, missing = _load(auto, folder, str(folder), seed or 0, **named)
+    if seed is None and missing:
+        raise DomainAdaptError(
+            f"{folder} is not a {kind}-classification model: it has no {sorted(missing)[0]}",
             hint="domain-adapt finetune makes one out of it",
         )
     return model

@@ -26,6 +26,8 @@ from domain_adapt.recipes.schema import (
     SourceSpec,
     TaskData,
     TaskRecipe,
+    TextClassificationSettings,
+    TokenClassificationSettings,
 )
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
     "SourceSpec",
     "TaskData",
     "TaskRecipe",
+    "TextClassificationSettings",
+    "TokenClassificationSettings",
     "corpus_recipe",
     "find_recipes",
     "load_any",

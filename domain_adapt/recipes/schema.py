@@ -158,6 +158,18 @@ class QuestionAnsweringSettings(Table):
     max_answer_length: int = Field(30, ge=1, description="longest answer in tokens")
 
 
+class TextClassificationSettings(Table):
+    """One label a text."""
+
+    max_length: int = Field(320, ge=8, description="tokens of a text; what is longer is cut, and counted")
+
+
+class TokenClassificationSettings(Table):
+    """Labelled spans in a text."""
+
+    max_length: int = Field(128, ge=8, description="tokens in a row; a longer text makes several")
+
+
 class RuntimeSettings(Table):
     """The machine's side: never part of the fingerprint."""
 
@@ -216,7 +228,7 @@ class TaskRecipe(Table):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="name of the task")
     description: str = Field("", description="one line, shown by `domain-adapt recipes`")
-    type: Literal["question-answering"] = Field(description="task type")
+    type: Literal["question-answering", "text-classification", "token-classification"] = Field(description="task type")
     base: str = Field("mini", description="starting weights when fine-tuned without an adapted checkpoint")
     base_revision: str | None = Field(None, description="branch, tag or commit of a Hub base")
     seed: int = Field(0, ge=0, description="decides order, dropout and the new head")
@@ -224,4 +236,6 @@ class TaskRecipe(Table):
     budget: Budget = Budget(epochs=4)
     finetune: FinetuneSettings = FinetuneSettings()
     question_answering: QuestionAnsweringSettings = QuestionAnsweringSettings()
+    text_classification: TextClassificationSettings = TextClassificationSettings()
+    token_classification: TokenClassificationSettings = TokenClassificationSettings()
     runtime: RuntimeSettings = RuntimeSettings()

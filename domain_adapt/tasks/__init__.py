@@ -8,7 +8,11 @@ from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.tasks.interface import LoadedExamples, TaskType
 
 # Name in task.toml -> module that holds the ``TASK`` object. Imported on demand: listing recipes needs none of them.
-_MODULES = {"question-answering": "domain_adapt.tasks.question_answering.task"}
+_MODULES = {
+    "question-answering": "domain_adapt.tasks.question_answering.task",
+    "text-classification": "domain_adapt.tasks.text_classification.task",
+    "token-classification": "domain_adapt.tasks.token_classification.task",
+}
 
 __all__ = ["LoadedExamples", "TaskType", "task_type"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from domain_adapt.hub_datasets import resolve_commit, stream_rows
 from domain_adapt.recipes import HubDataset
 from domain_adapt.tasks.interface import LoadedExamples
 from domain_adapt.tasks.question_answering.reading import Record, parse_record, read_records
+from domain_adapt.tasks.splitting import split_by_text
 
 _log = logging.getLogger(__name__)
 
@@ -83,31 +83,8 @@ def load_hub_examples(dataset: HubDataset) -> LoadedExamples[Example]:
 
 
 def split_by_context(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
-    """Returns (train, dev): about ``share`` of the contexts, chosen by their SHA-256, with all questions about them.
-
-    A context keeps its side when the set grows. No context is on both sides, and neither side is empty.
-
-    Raises:
-        DomainAdaptError: If there are fewer than two contexts.
-    """
-    keys = {example.context: _unit_hash(example.context) for example in examples}
-    if len(keys) < 2:
-        raise DomainAdaptError(
-            "all questions are about one context, so none can be held out", hint="name a dev part of its own (--dev)"
-        )
-    dev = {context for context, key in keys.items() if key < share}
-    if not dev:
-        dev = {min(keys, key=keys.__getitem__)}
-    elif len(dev) == len(keys):
-        dev.remove(max(keys, key=keys.__getitem__))
-    train_side = [example for example in examples if example.context not in dev]
-    return train_side, [example for example in examples if example.context in dev]
-
-
-def _unit_hash(text: str) -> float:
-    """Returns a number in [0, 1) that depends on the text alone."""
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
+    """Returns (train, dev) that share no context; see :func:`domain_adapt.tasks.splitting.split_by_text`."""
+    return split_by_text(examples, lambda example: example.context, share, "all questions are about one context")
 
 
 def _build(records: Iterable[Record], source: str) -> LoadedExamples[Example]:

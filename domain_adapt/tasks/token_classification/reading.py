@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.tasks.json_rows import id_field, kind_of, text_field
 
-SPAN_SCHEMA = '{"id", "text", "entities": [{"start", "end", "label"}]}'
-TAG_SCHEMA = '{"id", "tokens": [...], "tags": ["O", "B-...", ...]}'
+SPAN_SCHEMA = '{"text", "entities": [{"start", "end", "label"}]}'
+TAG_SCHEMA = '{"tokens": [...], "tags": ["O", "B-...", ...]}'
 
 # What a tag's first letter says: does it begin an entity, does it end one? L and U are BILOU's, E and S BIOES's.
 _BEGINS = {"B": True, "U": True, "S": True, "I": False, "L": False, "E": False}
@@ -41,17 +41,19 @@ class Record:
 def parse_record(row: object, place: str) -> Record:
     """Returns a record of ``row``. Spans are whole numbers and tags are well formed; nothing else is checked of them.
 
+    Where there is no ``id``, the place stands in for it.
+
     Raises:
         DomainAdaptError: If a field is missing or is not what it should be.
     """
     if not isinstance(row, Mapping):
         raise DomainAdaptError(f"{place}: expected an object {SPAN_SCHEMA} or {TAG_SCHEMA}, found {kind_of(row)}")
     tagged = "tokens" in row or "tags" in row
-    needed, schema = (("id", "tokens", "tags"), TAG_SCHEMA) if tagged else (("id", "text", "entities"), SPAN_SCHEMA)
+    needed, schema = (("tokens", "tags"), TAG_SCHEMA) if tagged else (("text", "entities"), SPAN_SCHEMA)
     for name in needed:
         if name not in row:
             raise DomainAdaptError(f"{place}: field {name!r} is missing; expected {schema}")
-    identifier = id_field(row, place)
+    identifier = id_field(row, place) if "id" in row else place
     if not tagged:
         return Record(place, identifier, text_field(row, "text", place), _entities(row["entities"], place))
     tokens, tags = (_texts(row[name], name, place) for name in ("tokens", "tags"))

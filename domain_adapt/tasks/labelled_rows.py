@@ -1,0 +1,92 @@
+"""What labelled texts and labelled spans share: reading files, names of labels, cutting to what a model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from domain_adapt.errors import DomainAdaptError
+from domain_adapt.hub_datasets import resolve_commit, stream_rows
+from domain_adapt.recipes import HubDataset
+from domain_adapt.tasks.json_rows import read_rows
+
+
+class Placed(Protocol):
+    """An example that knows where it came from."""
+
+    @property
+    def id(self) -> str:
+        """Of the example."""
+
+    @property
+    def text(self) -> str:
+        """What is read."""
+
+    @property
+    def place(self) -> str:
+        """``file:line``."""
+
+
+Example = TypeVar("Example", bound=Placed)
+
+
+def load(source: Sequence[Path] | HubDataset, parse: Callable[[Any, str], Example]) -> list[Example]:
+    """Returns the examples in JSON files or in a Hub data set.
+
+    Raises:
+        DomainAdaptError: Names file and line: if a file is missing, empty or not JSON, a text is blank, or an id is
+            used twice; and whatever ``parse`` raises.
+    """
+    examples: list[Example] = []
+    places: dict[str, str] = {}
+    for place, row in _rows(source):
+        example = parse(row, place)
+        if not example.text.strip():
+            raise DomainAdaptError(f"{place}: id {example.id!r}: the text is blank")
+        if example.id in places:
+            raise DomainAdaptError(f"{place}: id {example.id!r} was used before, at {places[example.id]}")
+        places[example.id] = place
+        examples.append(example)
+    return examples
+
+
+def check_known(examples: Iterable[tuple[str, str]], labels: Sequence[str]) -> None:
+    """Raises DomainAdaptError for the first (place, label) whose label was not trained on."""
+    known = frozenset(labels)
+    for place, label in examples:
+        if label not in known:
+            raise DomainAdaptError(
+                f"{place}: label {label!r} does not occur in the training data",
+                hint=f"the labels there are: {', '.join(labels)}",
+            )
+
+
+def labels_of_config(config: Any) -> tuple[str, ...]:
+    """Returns the labels in the order of the model's outputs."""
+    return tuple(config.id2label[index] for index in range(len(config.id2label)))
+
+
+def _rows(source: Sequence[Path] | HubDataset) -> Iterator[tuple[str, Any]]:
+    if isinstance(source, HubDataset):
+        label = f"{source.hub} ({source.split})"
+        folder = Path(source.hub).expanduser()
+        local = folder if folder.is_dir() else None
+        commit = resolve_commit(source.hub, source.revision) if local is None else None
+        rows = stream_rows(source.hub, config=source.config, split=source.split, commit=commit, local=local)
+        found = ((f"{label} row {number}", row) for number, row in enumerate(rows, start=1))
+        yield from _some(found, f"Hub data set {label}")
+        return
+    if not source:
+        raise DomainAdaptError("no labelled files given", hint="expected at least one .jsonl or .json file")
+    for path in source:
+        yield from _some(read_rows(path), str(path))
+
+
+def _some(rows: Iterable[tuple[str, Any]], name: str) -> Iterator[tuple[str, Any]]:
+    empty = True
+    for one in rows:
+        empty = False
+        yield one
+    if empty:
+        raise DomainAdaptError(f"{name}: holds no examples")
