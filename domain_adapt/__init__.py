@@ -1,6 +1,7 @@
 """Adapt a pretrained language model to a specialised field, then fine-tune it on a task.
 
-The public API: :func:`adapt`, :func:`finetune`, :class:`QuestionAnswerer` and :func:`resolve`. Names are looked up when
+The public API: :func:`adapt`, :func:`finetune`, :func:`load`, :class:`QuestionAnswerer`,
+:class:`TextClassifier`, :class:`EntityTagger` and :func:`resolve`. Names are looked up when
 they are first used, so that ``import domain_adapt`` is quick.
 """
 
@@ -16,17 +17,30 @@ if TYPE_CHECKING:
     from domain_adapt.checkpoints import resolve
     from domain_adapt.errors import DomainAdaptError
     from domain_adapt.finetune import finetune
-    from domain_adapt.predict import QuestionAnswerer
+    from domain_adapt.predict import EntityTagger, QuestionAnswerer, TextClassifier, load
     from domain_adapt.workspace import Workspace
 
-__all__ = ["DomainAdaptError", "QuestionAnswerer", "Workspace", "adapt", "finetune", "resolve"]
+__all__ = [
+    "DomainAdaptError",
+    "EntityTagger",
+    "QuestionAnswerer",
+    "TextClassifier",
+    "Workspace",
+    "adapt",
+    "finetune",
+    "load",
+    "resolve",
+]
 
 _HOMES = {
     "DomainAdaptError": "domain_adapt.errors",
+    "EntityTagger": "domain_adapt.predict",
     "QuestionAnswerer": "domain_adapt.predict",
+    "TextClassifier": "domain_adapt.predict",
     "Workspace": "domain_adapt.workspace",
     "adapt": "domain_adapt.adapt",
     "finetune": "domain_adapt.finetune",
+    "load": "domain_adapt.predict",
     "resolve": "domain_adapt.checkpoints",
 }
 

@@ -123,30 +123,38 @@ def finetune_command(
 
 @app.command("predict")
 def predict_command(
-    checkpoint: Annotated[str, typer.Argument(help="a fine-tuned checkpoint (medical-qa, medical-qa@v1) or a folder")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="a fine-tuned checkpoint (medical-qa, medical-qa@v1), a folder or a Hub id")
+    ],
     question: Annotated[str | None, typer.Option(help="one question")] = None,
     context: Annotated[str | None, typer.Option(help="the text to answer it from")] = None,
+    text: Annotated[str | None, typer.Option(help="one text to label, or to tag")] = None,
     input_file: Annotated[
-        Path | None, typer.Option("--input", help="JSON lines with question and context (and id)")
+        Path | None, typer.Option("--input", help="JSON lines with question and context, or with text (and id)")
     ] = None,
-    output_file: Annotated[Path | None, typer.Option("--output", help="where the answers go, JSON lines")] = None,
+    output_file: Annotated[Path | None, typer.Option("--output", help="where predictions go, JSON lines")] = None,
 ) -> None:
-    """Answer one question, or a file of them."""
+    """Predict for one question, for one text, or for a file of them."""
     import json
 
-    single = question is not None and context is not None and input_file is None and output_file is None
-    batch = input_file is not None and output_file is not None and question is None and context is None
-    if not single and not batch:
-        raise DomainAdaptError("expected --question with --context, or --input with --output")
+    given = {"--question": question, "--context": context, "--text": text, "--input": input_file}
+    given |= {"--output": output_file}
+    options = {name for name, value in given.items() if value is not None}
+    if options not in ({"--question", "--context"}, {"--text"}, {"--input", "--output"}):
+        raise DomainAdaptError("expected --question with --context, or --text, or --input with --output")
     _prepare_process()
-    from domain_adapt.predict import QuestionAnswerer, predict_file
+    from domain_adapt.predict import QuestionAnswerer, load, predict_file
 
-    answerer = QuestionAnswerer(checkpoint)
-    if question is not None and context is not None:
-        print(json.dumps(answerer(question, context), ensure_ascii=False))
-    elif input_file is not None and output_file is not None:
-        count = predict_file(answerer, input_file, output_file)
-        logging.getLogger(__name__).info("%d answers written to %s", count, output_file)
+    predictor = load(checkpoint)
+    if input_file is not None and output_file is not None:
+        count = predict_file(predictor, input_file, output_file)
+        logging.getLogger(__name__).info("%d predictions written to %s", count, output_file)
+        return
+    if isinstance(predictor, QuestionAnswerer) != (text is None):
+        wanted = "--question with --context" if text is not None else "--text"
+        raise DomainAdaptError(f"{checkpoint} is a {type(predictor).__name__}: expected {wanted}")
+    found = predictor(text) if text is not None else predictor(question, context)  # type: ignore[call-arg, arg-type]
+    print(json.dumps(found, ensure_ascii=False))
 
 
 @app.command("doctor")

@@ -161,7 +161,7 @@ def test_an_unreachable_hub_names_the_id_and_the_way_out(refused, project, monke
 def test_a_finetuned_model_is_no_base_for_stage_1(refused, run, adapted):
     assert run(adapted, "finetune", "qa", "--set", "budget.epochs=1")[0] == 0
     assert "is not a masked language model" in refused(adapted, "adapt", "heart", "--base", "heart-qa@v1")[0]
-    assert "is not a question-answering model" in refused(
+    assert "RobertaForMaskedLM is not fine-tuned for a task" in refused(
         adapted, "predict", "heart", "--question", "Who?", "--context", "day"
     )[0]  # fmt: skip
 
@@ -183,7 +183,7 @@ def test_nothing_adapted_yet(refused, project):
 )
 def test_predict_wants_one_question_or_a_file_of_them(refused, project, options):
     message, _ = refused(project, "predict", "heart-qa", *options)
-    assert message == "expected --question with --context, or --input with --output"
+    assert message == "expected --question with --context, or --text, or --input with --output"
 
 
 def test_no_checkpoints_yet(refused, project):

@@ -129,7 +129,7 @@ def test_more_questions_than_a_chunk(answerer: QuestionAnswerer, monkeypatch: py
     examples = make_examples(11, 4)
     arguments = [one.question for one in examples], [one.context for one in examples]
     whole = answerer(*arguments)
-    monkeypatch.setattr("domain_adapt.predict._CHUNK", 3)
+    monkeypatch.setattr("domain_adapt.predict.questions.CHUNK", 3)
     assert [one["answer"] for one in answerer(*arguments)] == [one["answer"] for one in whole]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.checkpoints import Manifest
+from domain_adapt.report.task_texts import TASKS, TaskText
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -45,10 +46,19 @@ _HUB_LICENCES = frozenset(
 _METRICS = {
     "heldout/mlm_loss": ("masked-LM loss, held-out text", "loss", 4, "nats"),
     "heldout/perplexity": ("perplexity, held-out text", "perplexity", 2, ""),
-    "dev/exact_match": ("exact match, dev part", "exact_match", 2, "%"),
-    "dev/f1": ("F1, dev part", "f1", 2, "%"),
-    "test/exact_match": ("exact match, test part", "exact_match", 2, "%"),
-    "test/f1": ("F1, test part", "f1", 2, "%"),
+    **{
+        f"{part}/{key}": (f"{name}, {part} part", kind, 2, "%")
+        for part in ("dev", "test")
+        for key, name, kind in (
+            ("exact_match", "exact match", "exact_match"),
+            ("f1", "F1", "f1"),
+            ("accuracy", "accuracy", "accuracy"),
+            ("macro_f1", "macro F1", "f1"),
+            ("mcc", "Matthews' correlation coefficient", "matthews_correlation"),
+            ("precision", "precision", "precision"),
+            ("recall", "recall", "recall"),
+        )
+    },
     "train/tokens": ("training tokens", None, 0, ""),
     "train/tokens_per_second": ("throughput", None, 0, "tokens/s"),
 }
@@ -103,7 +113,7 @@ def _eval_results(manifest: Manifest, task: str) -> list[EvalResult]:
     return [
         EvalResult(
             task_type=task,
-            task_name="Masked language modelling" if task == "fill-mask" else "Question answering",
+            task_name="Masked language modelling" if task == "fill-mask" else _task(manifest).called,
             dataset_type=f"domain-adapt/{manifest.domain or manifest.name}",
             dataset_name=f"{manifest.domain or manifest.name}, {_PARTS[name.split('/')[0]]}",
             metric_type=kind,
@@ -124,10 +134,7 @@ def _what(manifest: Manifest) -> str:
             f"A masked language model: {origin}, trained further{about} with masked-language modelling. "
             "It is a starting point for fine-tuning and finds words for masks; it answers no questions by itself."
         )
-    return (
-        f"An extractive question-answering model: {origin}, fine-tuned{about} for the task `{manifest.task}`. "
-        "Given a question and a passage, it marks the span of the passage that answers the question."
-    )
+    return f"{_task(manifest).is_a}: {origin}, fine-tuned{about} for the task `{manifest.task}`. {_task(manifest).does}"
 
 
 def _usage(manifest: Manifest) -> str:
@@ -144,18 +151,18 @@ def _usage(manifest: Manifest) -> str:
         ]
     else:
         code = [
-            "from domain_adapt import QuestionAnswerer",
+            f"from domain_adapt import {_task(manifest).ours}",
             "",
             f'folder = "{folder}"',
-            "answerer = QuestionAnswerer(folder)",
-            'print(answerer("Who signed the report?", "The report was signed by the director in May."))',
+            f"predict = {_task(manifest).ours}(folder)",
+            f"print(predict({_task(manifest).example}))",
         ]
         plain = [
-            "from transformers import AutoModelForQuestionAnswering, AutoTokenizer",
+            f"from transformers import {_task(manifest).stock}, AutoTokenizer",
             "",
             f'folder = "{folder}"  # or the id of this repository',
             "tokenizer = AutoTokenizer.from_pretrained(folder)",
-            "model = AutoModelForQuestionAnswering.from_pretrained(folder)",
+            f"model = {_task(manifest).stock}.from_pretrained(folder)",
         ]
         return _code(code) + "\n\nor, without this package, as any model of its type:\n\n" + _code(plain)
     return _code(code)
@@ -227,7 +234,7 @@ def _limits(manifest: Manifest) -> str:
     if manifest.stage == "adapt":
         lines.append("The figures are on held-out text of the same sources; other text of the field may be harder.")
     else:
-        lines.append("It answers with words of the passage only, and the figures hold for passages like those of dev.")
+        lines.append(_task(manifest).limit)
     if _is_mini(manifest):
         lines.append(
             "The base is small (six layers, 384 wide) and lower-cases everything: it is meant for quick trials."
@@ -236,7 +243,11 @@ def _limits(manifest: Manifest) -> str:
 
 
 def _pipeline(manifest: Manifest) -> str:
-    return "fill-mask" if manifest.stage == "adapt" else "question-answering"
+    return "fill-mask" if manifest.stage == "adapt" else str(manifest.recipe.get("type", "question-answering"))
+
+
+def _task(manifest: Manifest) -> TaskText:
+    return TASKS[_pipeline(manifest)]
 
 
 def _hub_id(manifest: Manifest) -> str | None:

@@ -26,15 +26,15 @@ def called(monkeypatch):
     calls = []
 
     def record(name):
-        return lambda *arguments, **options: calls.append((name, arguments, options))
+        return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
     monkeypatch.setattr(cli, "_prepare_process", lambda: None)
     for module, name in (("adapt", "adapt"), ("finetune", "finetune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
         monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))
-    monkeypatch.setattr(
-        sys.modules["domain_adapt.predict"], "QuestionAnswerer", lambda path: record("QuestionAnswerer")
-    )
+    answerer = object.__new__(domain_adapt.QuestionAnswerer)
+    monkeypatch.setattr(domain_adapt.QuestionAnswerer, "__call__", record("answer"))
+    monkeypatch.setattr(sys.modules["domain_adapt.predict"], "load", lambda path: answerer)
     return calls
 
 

@@ -1,31 +1,18 @@
-"""Answers from a fine-tuned model: for one question, for many, or for a file of them."""
+"""Answers to questions from a fine-tuned model."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from domain_adapt.bases import load_question_answering, load_tokenizer
-from domain_adapt.bases.hub import download
-from domain_adapt.checkpoints import read_manifest, resolve
-from domain_adapt.checkpoints.manifest import MANIFEST
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.predict.finding import CHUNK, find_model, trained_settings, validated
 from domain_adapt.recipes import QuestionAnsweringSettings, RuntimeSettings
-from domain_adapt.tasks.json_rows import read_json_lines, text_field
+from domain_adapt.tasks.json_rows import text_field
 from domain_adapt.tasks.question_answering.data import Example
 from domain_adapt.workspace import Workspace
-
-_Table = TypeVar("_Table", bound=BaseModel)
-
-# Questions featurised together: bounds the memory that their windows and logits take.
-_CHUNK = 256
-_INPUT_SCHEMA = '{"question": "...", "context": "..."} and, if you like, "id"'
 
 
 class QuestionAnswerer:
@@ -65,15 +52,17 @@ class QuestionAnswerer:
         from domain_adapt.tasks.question_answering.windows import fit_to_model
         from domain_adapt.training.runtime import detect, torch_device
 
-        self.folder = _find(path, workspace)
-        runtime = detect(_validated(RuntimeSettings, {"device": device, "precision": precision}))
+        self.folder = find_model(path, workspace)
+        runtime = detect(validated(RuntimeSettings, {"device": device, "precision": precision}))
         self.device = torch_device(runtime)
         self._dtype = torch.bfloat16 if runtime.precision == "bf16" else None
         self.tokenizer = load_tokenizer(self.folder)
         self.model = load_question_answering(self.folder, seed=None).to(self.device).eval()
         chosen = {"max_length": max_length, "stride": stride, "max_answer_length": max_answer_length}
         given = {key: value for key, value in chosen.items() if value is not None}
-        self.settings = fit_to_model(_settings(self.folder, given), self.model.config)
+        self.settings = fit_to_model(
+            trained_settings(self.folder, QuestionAnsweringSettings, "question_answering", given), self.model.config
+        )
 
     def __call__(
         self,
@@ -108,8 +97,8 @@ class QuestionAnswerer:
         if allow_no_answer is None:
             allow_no_answer = bool(getattr(self.model.config, "allow_no_answer", False))
         found: list[Any] = []
-        for begin in range(0, len(examples), _CHUNK):
-            for ranked in self._rank(examples[begin : begin + _CHUNK], top_k, batch_size, allow_no_answer):
+        for begin in range(0, len(examples), CHUNK):
+            for ranked in self._rank(examples[begin : begin + CHUNK], top_k, batch_size, allow_no_answer):
                 found.append(ranked if top_k > 1 else ranked[0])
         return found[0] if single else found
 
@@ -136,65 +125,6 @@ class QuestionAnswerer:
         ]
 
 
-def predict_file(answerer: QuestionAnswerer, input: Path, output: Path, *, batch_size: int = 16) -> int:
-    """Answers every question of a JSONL file and returns how many there were.
-
-    In: ``question``, ``context`` and optionally ``id`` (the line number where absent), ``.gz`` or not. Out, in the
-    same order: ``id``, ``question``, ``answer``, ``score``, ``start``, ``end``. The output appears whole or not at all.
-
-    Raises:
-        DomainAdaptError: Names file and line of the first input that is wrong, before anything is computed; or says
-            why the output cannot be written.
-    """
-    asked = _read_questions(input)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DomainAdaptError(f"{output}: cannot be written: {error.strerror}") from error
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for begin in range(0, len(asked), _CHUNK):
-                chunk = asked[begin : begin + _CHUNK]
-                answers = answerer(
-                    [one.question for one in chunk], [one.context for one in chunk], batch_size=batch_size
-                )
-                for one, answer in zip(chunk, answers, strict=True):
-                    row = {"id": one.id, "question": one.question, **answer}
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(output)
-    except OSError as error:
-        raise DomainAdaptError(f"{output}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return len(asked)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    id: str | int
-    question: str
-    context: str
-
-
-def _read_questions(path: Path) -> list[_Asked]:
-    asked = []
-    for place, row in read_json_lines(path):
-        if not isinstance(row, Mapping):
-            raise DomainAdaptError(f"{place}: expected an object {_INPUT_SCHEMA}")
-        for name in ("question", "context"):
-            if name not in row:
-                raise DomainAdaptError(f"{place}: field {name!r} is missing; expected {_INPUT_SCHEMA}")
-            if not text_field(row, name, place).strip():
-                raise DomainAdaptError(f"{place}: field {name!r} is blank")
-        asked.append(_Asked(row.get("id", int(place.rpartition(":")[2])), row["question"], row["context"]))
-    if not asked:
-        raise DomainAdaptError(f"{path}: holds no questions; expected lines of {_INPUT_SCHEMA}")
-    return asked
-
-
 def _pair(question: str | Sequence[str], context: str | Sequence[str]) -> list[Example]:
     """Returns an example for each question and context; a single one of either goes with all of the other."""
     questions = [question] if isinstance(question, str) else list(question)
@@ -212,29 +142,3 @@ def _pair(question: str | Sequence[str], context: str | Sequence[str]) -> list[E
                 raise DomainAdaptError(f"item {number}: {name} is blank")
         examples.append(Example(str(number), asked, searched))
     return examples
-
-
-def _find(path: str | Path, workspace: Workspace) -> Path:
-    """Returns the folder of a model: itself, a checkpoint's, or the local copy of a Hub model."""
-    name = str(path)
-    is_hub_id = isinstance(path, str) and name.count("/") == 1 and not name.startswith((".", "/", "~"))
-    if is_hub_id and not name.endswith("/") and not Path(name).is_dir():
-        return download(name, None).folder
-    folder = Path(name).expanduser() if name.startswith("~") else path
-    return resolve(folder, workspace)
-
-
-def _settings(folder: Path, given: Mapping[str, int]) -> QuestionAnsweringSettings:
-    """Returns the defaults, over them what a checkpoint was trained with, over that what was asked for."""
-    trained: Any = {}
-    if (folder / MANIFEST).is_file():
-        trained = read_manifest(folder).recipe.get("question_answering") or {}
-    return _validated(QuestionAnsweringSettings, {**trained, **given})
-
-
-def _validated(model: type[_Table], values: Mapping[str, Any]) -> _Table:
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DomainAdaptError(f"{first['loc'][0]}: {first['msg']} (found {first['input']!r})") from None
