@@ -32,9 +32,13 @@ def called(monkeypatch):
     for module, name in (("adapt", "adapt"), ("finetune", "finetune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
         monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))
-    answerer = object.__new__(domain_adapt.QuestionAnswerer)
-    monkeypatch.setattr(domain_adapt.QuestionAnswerer, "__call__", record("answer"))
-    monkeypatch.setattr(sys.modules["domain_adapt.predict"], "load", lambda path: answerer)
+    for predictor in (domain_adapt.QuestionAnswerer, domain_adapt.EntityTagger):
+        monkeypatch.setattr(predictor, "__call__", record("predict"))
+
+    def load(path):
+        return object.__new__(domain_adapt.EntityTagger if "terms" in path else domain_adapt.QuestionAnswerer)
+
+    monkeypatch.setattr(sys.modules["domain_adapt.predict"], "load", load)
     return calls
 
 
