@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from domain_adapt.cli_data import data_app
 from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
 
@@ -25,7 +26,6 @@ app = typer.Typer(
 )
 recipes_app = typer.Typer(help="List the domains and tasks, or show one resolved recipe.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
-data_app = typer.Typer(help="Look at labelled data.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 Profile = Annotated[str, typer.Option(help="quick: embedded, minutes on a CPU; full: public corpora, a GPU")]
@@ -98,16 +98,24 @@ def finetune_command(
     profile: Profile = "quick",
     overrides: Overrides = [],  # noqa: B006  (typer copies it)
     force: Force = False,
+    seeds: Annotated[
+        int, typer.Option(help="train so many times, from the recipe's seed on, and print the spread")
+    ] = 1,
 ) -> None:
     """Stage 2: fine-tune an adapted checkpoint, or a base, on a task.
 
-    Publishes checkpoints/<domain>-<task>/v<N> with the weights of the best epoch on the dev part.
+    Publishes checkpoints/<domain>-<task>/v<N> with the weights of the best epoch on the dev part. With --seeds there is
+    a version for each, and a table of mean, standard deviation and values.
     """
-    _prepare_process()
-    from domain_adapt.finetune import finetune
+    from rich.console import Console
 
-    finetune(
+    _prepare_process()
+    from domain_adapt.report.tables import figure_table
+    from domain_adapt.seeds import finetune_seeds, spreads
+
+    found = finetune_seeds(
         task,
+        seeds,
         start=start,
         domain=domain,
         base=base,
@@ -119,6 +127,9 @@ def finetune_command(
         overrides=overrides,
         force=force,
     )
+    if seeds > 1 and is_main():
+        rows = [(f"{one.name}  {one.mean:.1f} ± {one.deviation:.1f}", _values(one.values)) for one in spreads(found)]
+        Console(width=None if sys.stdout.isatty() else 160).print(figure_table(rows))
 
 
 @app.command("predict")
@@ -230,43 +241,6 @@ def show_command(
     print(render(load_any(name, profile=profile, overrides=overrides).values), end="")
 
 
-@data_app.command("check")
-def check_command(
-    paths: Annotated[list[Path], typer.Argument(help="files, or folders that hold them", show_default=False)],
-    strict: Annotated[bool, typer.Option("--strict", help="warnings count as errors")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON, with every finding")] = False,
-) -> None:
-    """Check labelled data before training on it: schema, spans, duplicates, leakage, balance, wording.
-
-    Reads JSON lines and JSON (and .gz) of questions, labelled texts and labelled spans. Files named train, dev and
-    test in one folder are one set, whose parts must not share a text. An error makes the data unusable or its scores
-    wrong, and exits with 2; a warning may be meant so. Lengths are in words; "word overlap" is the share of a
-    question's content words that stand in its context, "copied" the share of questions that have eight words in a
-    row from it.
-    """
-    import json
-
-    from rich.console import Console
-
-    _set_up_logging()
-    from domain_adapt.data_check import check
-    from domain_adapt.data_check.tables import finding_lines, show
-
-    found = check(paths)
-    if as_json:
-        print(json.dumps([checked.as_json() for checked in found], ensure_ascii=False, indent=2))
-    else:
-        show(found, Console(width=None if sys.stdout.isatty() else 180))
-        for checked in found:
-            for line in finding_lines(checked.findings):
-                print(line)
-    errors, warned = (sum(checked.count(level) for checked in found) for level in ("error", "warning"))
-    if errors or (strict and warned):
-        raise DomainAdaptError(f"labelled data: {errors} errors, {warned} warnings")
-    if not as_json:
-        print(f"labelled data: no errors, {warned} warnings")
-
-
 def main() -> None:
     """Runs the command line; an error that the user can mend is one line, a hint, and exit code 2."""
     try:
@@ -295,6 +269,10 @@ def _prepare_process() -> None:
     from domain_adapt.training.memory import tune_allocator
 
     tune_allocator()
+
+
+def _values(values: tuple[float, ...]) -> str:
+    return "  ".join(f"{value:.1f}" for value in values)
 
 
 def _set_up_logging() -> None:

@@ -284,12 +284,12 @@ def test_every_option_reaches_the_stage(run, project, monkeypatch):
             },
         )
     ]
-    module = importlib.import_module("domain_adapt.finetune")
-    monkeypatch.setattr(module, "finetune", lambda *args, **given: calls.append((args, given)))
-    options = ["--from", "x@v1", "--domain", "d", "--train", "t", "--dev", "u", "--dev", "v"]
+    module = importlib.import_module("domain_adapt.seeds")
+    monkeypatch.setattr(module, "finetune_seeds", lambda *args, **given: calls.append((args, given)))
+    options = ["--from", "x@v1", "--domain", "d", "--train", "t", "--dev", "u", "--dev", "v", "--test", "w"]
     assert run(project, "finetune", "qa", *options)[0] == 0
     args, given = calls[1]
-    assert args == ("qa",) and (given["start"], given["domain"]) == ("x@v1", "d")
+    assert args == ("qa", 1) and given["test"] == ["w"] and (given["start"], given["domain"]) == ("x@v1", "d")
     assert (given["train"], given["dev"], given["force"]) == (["t"], ["u", "v"], False)
 
 

@@ -29,7 +29,7 @@ def called(monkeypatch):
         return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
     monkeypatch.setattr(cli, "_prepare_process", lambda: None)
-    for module, name in (("adapt", "adapt"), ("finetune", "finetune"), ("predict", "predict_file")):
+    for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
         monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))
     __import__("domain_adapt.data_check")

@@ -1,0 +1,84 @@
+"""The same fine-tuning from several seeds: what is left when luck is averaged out."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain_adapt.checkpoints import Checkpoint
+from domain_adapt.errors import DomainAdaptError
+from domain_adapt.finetune import finetune
+from domain_adapt.recipes import load_task
+from domain_adapt.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over several seeds.
+
+    Attributes:
+        name: Of the metric, e.g. ``dev/f1``.
+        values: One a seed, in their order.
+    """
+
+    name: str
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Their arithmetic mean."""
+        return statistics.fmean(self.values)
+
+    @property
+    def deviation(self) -> float:
+        """Their standard deviation, with n - 1 in the denominator; 0 for one value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
+
+
+def finetune_seeds(
+    task: str,
+    count: int,
+    *,
+    profile: str = "quick",
+    overrides: Sequence[str] = (),
+    workspace: Workspace = Workspace(),
+    **arguments: Any,
+) -> list[Checkpoint]:
+    """Fine-tunes ``count`` times, from the recipe's seed on, and returns the checkpoints in the order of the seeds.
+
+    Few labels make results hang on the seed (Mosbach et al. 2021, arXiv:2006.04884): one run says little. Each seed is
+    a version of the same checkpoint; those that are there already are not trained again.
+
+    Args:
+        task: As for :func:`domain_adapt.finetune`.
+        count: How many seeds, at least 1.
+        profile: Profile of the recipe.
+        overrides: ``key=value`` assignments laid over the recipe; ``seed`` sets the first seed.
+        workspace: Where recipes, runs and checkpoints are.
+        arguments: The others of :func:`domain_adapt.finetune`.
+
+    Raises:
+        DomainAdaptError: If ``count`` is below 1, or for the reasons of :func:`domain_adapt.finetune`.
+    """
+    if count < 1:
+        raise DomainAdaptError(f"seeds: expected at least 1 (found {count})")
+    first = load_task(task, profile=profile, overrides=overrides, workspace=workspace).values.seed
+    found = []
+    for seed in range(first, first + count):
+        if count > 1:
+            logger.info("seed %d (%d of %d)", seed, seed - first + 1, count)
+        chosen = [*overrides, f"seed={seed}"]
+        found.append(finetune(task, profile=profile, overrides=chosen, workspace=workspace, **arguments))
+    return found
+
+
+def spreads(checkpoints: Sequence[Checkpoint]) -> list[Spread]:
+    """Returns the dev and test figures that all of the checkpoints have."""
+    shared = set.intersection(*(set(one.manifest.metrics) for one in checkpoints))
+    names = sorted(name for name in shared if name.startswith(("dev/", "test/")))
+    return [Spread(name, tuple(one.manifest.metrics[name] for one in checkpoints)) for name in names]
