@@ -32,6 +32,7 @@ def called(monkeypatch):
     for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
         monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))
+    monkeypatch.setattr(sys.modules["domain_adapt.seeds"], "spreads", lambda found: [])
     __import__("domain_adapt.data_check")
     monkeypatch.setattr(sys.modules["domain_adapt.data_check"], "check", lambda paths: calls.append(paths) or [])
     for predictor in (domain_adapt.QuestionAnswerer, domain_adapt.EntityTagger):
