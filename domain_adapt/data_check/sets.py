@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from domain_adapt.data_check.finding import Finding, error
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.tasks.json_rows import SUFFIXES, is_json_file, read_rows
 from domain_adapt.tasks.question_answering import reading as questions
+from domain_adapt.tasks.rows import is_readable, read_rows
 from domain_adapt.tasks.text_classification import reading as texts
 from domain_adapt.tasks.token_classification import reading as tokens
 
@@ -98,9 +98,12 @@ def _files_of(path: Path) -> Iterable[Path]:
         return [path]
     if not path.is_dir():
         raise DomainAdaptError(f"{path}: no such file or folder")
-    found = sorted(file for file in path.rglob("*") if file.is_file() and is_json_file(file))
+    found = sorted(file for file in path.rglob("*") if file.is_file() and is_readable(file))
     if not found:
-        raise DomainAdaptError(f"{path}: holds no file ending in {', '.join(SUFFIXES)} (or these with .gz)")
+        raise DomainAdaptError(
+            f"{path}: holds no labelled data",
+            hint="expected .jsonl, .json, .csv, .tsv, .parquet or .conll files",
+        )
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.hub_datasets import resolve_commit, stream_rows
 from domain_adapt.recipes import HubDataset
-from domain_adapt.tasks.json_rows import read_rows
+from domain_adapt.tasks.rows import read_rows
 
 
 class Placed(Protocol):
@@ -32,10 +32,10 @@ Example = TypeVar("Example", bound=Placed)
 
 
 def load(source: Sequence[Path] | HubDataset, parse: Callable[[Any, str], Example]) -> list[Example]:
-    """Returns the examples in JSON files or in a Hub data set.
+    """Returns the examples in files (JSON, CSV, Parquet, CoNLL) or in a Hub data set.
 
     Raises:
-        DomainAdaptError: Names file and line: if a file is missing, empty or not JSON, a text is blank, or an id is
+        DomainAdaptError: Names file and line: if a file is missing, empty or damaged, a text is blank, or an id is
             used twice; and whatever ``parse`` raises.
     """
     examples: list[Example] = []
@@ -78,7 +78,7 @@ def _rows(source: Sequence[Path] | HubDataset) -> Iterator[tuple[str, Any]]:
         yield from _some(found, f"Hub data set {label}")
         return
     if not source:
-        raise DomainAdaptError("no labelled files given", hint="expected at least one .jsonl or .json file")
+        raise DomainAdaptError("no labelled files given", hint="expected at least one file")
     for path in source:
         yield from _some(read_rows(path), str(path))
 

@@ -237,7 +237,7 @@ def test_files_become_sets_by_folder_and_name(tmp_path):
         ("x.jsonl", "", "x.jsonl: the file is empty"),
         ("x.jsonl", '{"a": 1}', "x.jsonl:1: neither questions, labelled texts nor labelled spans"),
         ("x.jsonl", "[1]", "x.jsonl:1: neither"),
-        ("x.txt", "text", "expected a .jsonl or .json file"),
+        ("x.txt", "text", "x.txt: expected a file ending in .json"),
         ("x.jsonl", "{", "x.jsonl:1: not valid JSON"),
     ],
 )
@@ -251,7 +251,7 @@ def test_what_is_no_labelled_data(tmp_path, name, content, message):
 def test_paths_that_hold_nothing(tmp_path):
     with pytest.raises(DomainAdaptError, match="no such file or folder"):
         check([tmp_path / "absent"])
-    with pytest.raises(DomainAdaptError, match="holds no file ending in"):
+    with pytest.raises(DomainAdaptError, match="holds no labelled data"):
         check([tmp_path])
 
 
