@@ -27,8 +27,8 @@ def read_rows(path: Path) -> Rows:
 
     ``.json``, ``.jsonl`` and ``.ndjson`` are read as :func:`domain_adapt.tasks.json_rows.read_rows` does. ``.csv`` and
     ``.tsv`` need a header; a row is a dict of texts, its place ``file:line``. A row of ``.parquet`` is a dict, its
-    place ``file: row 3``. ``.conll``, ``.iob``, ``.iob2`` and ``.bio`` hold a token a line, its tag last, and a blank line
-    behind each text; a row is ``{"tokens", "tags"}``. All but Parquet may be packed (``.gz``).
+    place ``file: row 3``. ``.conll``, ``.iob``, ``.iob2`` and ``.bio`` hold a token a line, its tag last, and a blank
+    line behind each text; a row is ``{"tokens", "tags"}``. All but Parquet may be packed (``.gz``).
 
     Raises:
         DomainAdaptError: If the name ends otherwise, or the file cannot be read; names file and line.
