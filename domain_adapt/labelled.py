@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from domain_adapt.tasks import LoadedExamples, TaskType
 
 logger = logging.getLogger(__name__)
 
+_LARGE_DIFFERENCE = 5.0  # points; from some 770 dev examples on nothing is said
 _PARTS = {"train": "training", "dev": "dev", "test": "test"}  # as they are called in a line of the log
 
 
@@ -92,7 +94,24 @@ def load_data(
     repaired, dropped = found["labels_repaired"], found["examples_dropped"]
     lost = f"; labels repaired: {repaired}, examples dropped: {dropped}" if repaired + dropped else ""
     logger.info("data: %s%s", counted, lost)
+    least = smallest_difference(len(held.examples))
+    if least > _LARGE_DIFFERENCE:
+        logger.info(
+            "%d dev examples are few: two settings less than %.0f points apart are not told apart (95 %%)",
+            len(held.examples),
+            least,
+        )
     return data
+
+
+def smallest_difference(examples: int) -> float:
+    """Returns how far apart, in points of a score in percent, two settings must be for chance to be unlikely.
+
+    The half width of the 95 % confidence interval of the difference of two shares near a half, each found on
+    ``examples`` examples (normal approximation): the widest there is. Settings that err on the same examples are told
+    apart a little sooner.
+    """
+    return 100 * 1.96 * math.sqrt(2 * 0.25 / examples)
 
 
 def _recipe_data(recipe: TaskRecipe, domain: str | None) -> tuple[TaskData, str]:

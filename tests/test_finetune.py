@@ -13,6 +13,7 @@ from domain_adapt.adapt import adapt
 from domain_adapt.checkpoints import CheckpointStore, verify
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import finetune
+from domain_adapt.labelled import smallest_difference
 from domain_adapt.predict import QuestionAnswerer
 
 stage = importlib.import_module("domain_adapt.finetune")  # domain_adapt.finetune itself is the function
@@ -245,3 +246,14 @@ def test_the_test_part_is_scored_once_and_decides_nothing(adapted, caplog, monke
     assert all((weights[0][key] == weights[1][key]).all() for key in weights[0])
     with pytest.raises(DomainAdaptError, match="--test without --train"):
         finetune("qa", test=[files / "test.jsonl"], workspace=adapted.workspace)
+
+
+@pytest.mark.parametrize(("examples", "points"), [(100, 13.86), (140, 11.71), (768, 5.0)])
+def test_smallest_difference_by_hand(examples, points):
+    assert smallest_difference(examples) == pytest.approx(points, abs=0.005)
+
+
+def test_a_small_dev_part_is_said_to_be_small(adapted, caplog):
+    caplog.set_level(logging.INFO, "domain_adapt")
+    finetune("qa", overrides=["budget.epochs=1"], workspace=adapted.workspace)
+    assert "20 dev examples are few: two settings less than 31 points apart are not told apart (95 %)" in caplog.text
