@@ -39,7 +39,7 @@ def failure(function, *arguments, **options):
 
 
 def test_what_is_shipped():
-    assert sorted({name for name, _ in SHIPPED}) == ["financial", "medical", "qa"]
+    assert sorted({name for name, _ in SHIPPED}) == ["financial", "medical", "qa", "terms", "topics"]
 
 
 @pytest.mark.parametrize(("name", "profile"), SHIPPED)
@@ -224,7 +224,7 @@ def test_unknown_domain_names_those_there_are_and_the_nearest():
     )
     error = failure(load_domain, "law", workspace=PROJECT)
     assert error.hint == "a folder of your own needs a path, e.g. ./law"
-    assert failure(load_task, "ner", workspace=PROJECT).message == "unknown task 'ner'; known: qa"
+    assert failure(load_task, "ner", workspace=PROJECT).message == "unknown task 'ner'; known: qa, terms, topics"
     assert failure(load_any, "medicl", workspace=PROJECT).hint == "did you mean 'medical'?"
 
 
