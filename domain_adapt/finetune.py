@@ -195,7 +195,7 @@ class _Finetuning:
             profile=self.recipe.profile,
             recipe=self.values,
             base=self.start,
-            corpus=self._describe_data(),
+            corpus=self.data.describe(self.values.name),
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
         return publish(publication, self.model, self.tokenizer, self.run, self.runtime, self.workspace)
@@ -277,21 +277,6 @@ class _Finetuning:
             )
         predictions = self.kind.decode(logits, features, examples, self.settings)
         return self.kind.metric(examples, predictions)
-
-    def _describe_data(self) -> dict[str, Any]:
-        data = self.data
-        return {
-            "content_sha256": data.fingerprint(),
-            "sources": [
-                {
-                    "kind": "labelled",
-                    "name": f"{self.values.name} data of {data.domain or 'the user'}",
-                    "licence": data.licence,
-                    "documents": sum(len(part.examples) for part in data.parts.values()),
-                }
-            ],
-            "statistics": data.statistics(),
-        }
 
 
 def _save_weights(model: nn.Module, path: Path) -> None:

@@ -48,6 +48,21 @@ class Data:
         )
         return counts | {"labels_repaired": repaired, "examples_dropped": dropped}
 
+    def describe(self, task: str) -> dict[str, Any]:
+        """Returns the corpus entry of a manifest."""
+        return {
+            "content_sha256": self.fingerprint(),
+            "sources": [
+                {
+                    "kind": "labelled",
+                    "name": f"{task} data of {self.domain or 'the user'}",
+                    "licence": self.licence,
+                    "documents": sum(len(part.examples) for part in self.parts.values()),
+                }
+            ],
+            "statistics": self.statistics(),
+        }
+
 
 def load_data(
     recipe: Recipe[TaskRecipe],

@@ -54,13 +54,7 @@ def load_question_answering(folder: Path, *, seed: int | None) -> PreTrainedMode
     """
     from transformers import AutoModelForQuestionAnswering
 
-    model, missing = _load(AutoModelForQuestionAnswering, folder, str(folder), seed or 0)
-    if seed is None and missing:
-        raise DomainAdaptError(
-            f"{folder} is not a question-answering model: it has no {sorted(missing)[0]}",
-            hint="domain-adapt finetune makes one out of it",
-        )
-    return model
+    return _load_for_task(AutoModelForQuestionAnswering, folder, "question-answering", seed)
 
 
 def load_classifier(
@@ -84,13 +78,7 @@ def load_classifier(
     named: dict[str, Any] = {}
     if labels is not None:
         named = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
-    model, missing = _load(auto, folder, str(folder), seed or 0, **named)
-    if seed is None and missing:
-        raise DomainAdaptError(
-            f"{folder} is not a {kind}-classification model: it has no {sorted(missing)[0]}",
-            hint="domain-adapt finetune makes one out of it",
-        )
-    return model
+    return _load_for_task(auto, folder, f"{kind}-classification", seed, **named)
 
 
 def longest_input(config: Any) -> int | None:
@@ -160,6 +148,17 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     if settings.get("tokenizer_class") == "TokenizersBackend":
         settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _load_for_task(auto: Any, folder: Path, kind: str, seed: int | None, **options: Any) -> PreTrainedModel:
+    """Returns the model with a head for a task; without a seed the head has to be there."""
+    model, missing = _load(auto, folder, str(folder), seed or 0, **options)
+    if seed is None and missing:
+        raise DomainAdaptError(
+            f"{folder} is not a {kind} model: it has no {sorted(missing)[0]}",
+            hint="domain-adapt finetune makes one out of it",
+        )
+    return model
 
 
 def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tuple[PreTrainedModel, set[str]]:

@@ -47,7 +47,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, Any]]:
         DomainAdaptError: If the file cannot be read or a line is not JSON in UTF-8.
     """
     # Lines are split on bytes: JSON strings may hold U+2028, which str.splitlines would take for a line end.
-    for number, raw in enumerate(_read_bytes(path).split(b"\n"), start=1):
+    for number, raw in enumerate(read_bytes(path).split(b"\n"), start=1):
         if not raw.strip():
             continue
         place = f"{path}:{number}"
@@ -99,7 +99,7 @@ def kind_of(value: object) -> str:
 
 def _read_whole(path: Path) -> Any:
     """Returns the JSON value that a file is, or None where it holds one value a line."""
-    raw = _read_bytes(path)
+    raw = read_bytes(path)
     try:
         return json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -111,7 +111,12 @@ def _read_whole(path: Path) -> Any:
         raise DomainAdaptError(f"{path}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})") from error
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Returns the content of a file, unpacked if it ends in ``.gz``.
+
+    Raises:
+        DomainAdaptError: If it does not exist or cannot be read.
+    """
     try:
         raw = path.read_bytes()
         return gzip.decompress(raw) if path.suffix == ".gz" else raw

@@ -67,15 +67,28 @@ def labels_of_config(config: Any) -> tuple[str, ...]:
     return tuple(config.id2label[index] for index in range(len(config.id2label)))
 
 
+def hub_label(dataset: HubDataset) -> str:
+    """Returns what a Hub data set is called in messages."""
+    return f"{dataset.hub} ({dataset.split})"
+
+
+def hub_rows(dataset: HubDataset) -> Iterator[tuple[str, Any]]:
+    """Yields (place, row) of a Hub data set, or of a local folder; data files only, loading scripts are never run.
+
+    Raises:
+        DomainAdaptError: If the data set cannot be had.
+    """
+    folder = Path(dataset.hub).expanduser()
+    local = folder if folder.is_dir() else None
+    commit = resolve_commit(dataset.hub, dataset.revision) if local is None else None
+    rows = stream_rows(dataset.hub, config=dataset.config, split=dataset.split, commit=commit, local=local)
+    for number, row in enumerate(rows, start=1):
+        yield f"{hub_label(dataset)} row {number}", row
+
+
 def _rows(source: Sequence[Path] | HubDataset) -> Iterator[tuple[str, Any]]:
     if isinstance(source, HubDataset):
-        label = f"{source.hub} ({source.split})"
-        folder = Path(source.hub).expanduser()
-        local = folder if folder.is_dir() else None
-        commit = resolve_commit(source.hub, source.revision) if local is None else None
-        rows = stream_rows(source.hub, config=source.config, split=source.split, commit=commit, local=local)
-        found = ((f"{label} row {number}", row) for number, row in enumerate(rows, start=1))
-        yield from _some(found, f"Hub data set {label}")
+        yield from _some(hub_rows(source), f"Hub data set {hub_label(source)}")
         return
     if not source:
         raise DomainAdaptError("no labelled files given", hint="expected at least one file")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,17 +99,12 @@ def _conll(path: Path) -> Rows:
 
 
 def _text(path: Path) -> str:
+    raw = json_rows.read_bytes(path)
     try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
         return raw.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DomainAdaptError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DomainAdaptError(f"{path}:{line}: not UTF-8 text") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DomainAdaptError(f"{path}: cannot be read: {error}") from error
 
 
 def _suffix(path: Path) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.hub_datasets import resolve_commit, stream_rows
 from domain_adapt.recipes import HubDataset
 from domain_adapt.tasks.interface import LoadedExamples
+from domain_adapt.tasks.labelled_rows import hub_label, hub_rows
 from domain_adapt.tasks.question_answering.reading import Record, parse_record, read_records
 from domain_adapt.tasks.splitting import split_by_text
 
@@ -71,12 +71,8 @@ def load_hub_examples(dataset: HubDataset) -> LoadedExamples[Example]:
     Raises:
         DomainAdaptError: If the data set cannot be had, lacks a column, or for the reasons of :func:`load_examples`.
     """
-    label = f"{dataset.hub} ({dataset.split})"
-    folder = Path(dataset.hub).expanduser()
-    local = folder if folder.is_dir() else None
-    commit = resolve_commit(dataset.hub, dataset.revision) if local is None else None
-    rows = stream_rows(dataset.hub, config=dataset.config, split=dataset.split, commit=commit, local=local)
-    records = [parse_record(row, f"{label} row {number}") for number, row in enumerate(rows, start=1)]
+    label = hub_label(dataset)
+    records = [parse_record(row, place) for place, row in hub_rows(dataset)]
     if not records:
         raise DomainAdaptError(f"Hub data set {label} holds no questions")
     return _build(records, label)

@@ -6,11 +6,11 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import datasets
 import evaluate
 
+from domain_adapt.tasks.metrics import WithoutNetwork
 from domain_adapt.tasks.question_answering.data import Example
 from domain_adapt.tasks.question_answering.decoding import Prediction
 
@@ -41,7 +41,7 @@ def f1(prediction: str, answer: str) -> float:
     return 2 * common / (len(predicted) + len(expected))
 
 
-class SquadMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+class SquadMetric(WithoutNetwork, evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
     """``exact_match`` and ``f1`` in percent; on sets with unanswerable questions two more keys.
 
     The best of the accepted answers counts. A question with no accepted answer is right only if the prediction is "".
@@ -50,13 +50,6 @@ class SquadMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no t
     >>> SquadMetric().compute(predictions=["the heart"], references=[["Heart", "a heart"]])
     {'exact_match': 100.0, 'f1': 100.0}
     """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(keep_in_memory=True, seed=0, **options)
-
-    def _build_data_dir(self) -> str:
-        """Stays without a folder: the parent would make one under the home directory although all is in memory."""
-        return str(self._data_dir_root)
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(

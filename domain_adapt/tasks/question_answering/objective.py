@@ -9,36 +9,20 @@ import torch
 from torch import nn
 
 from domain_adapt.tasks.question_answering.windows import Features
+from domain_adapt.tasks.row_objective import RowObjective
 from domain_adapt.training.objective import MicroBatch
 
 
-class QuestionAnsweringObjective:
+class QuestionAnsweringObjective(RowObjective[Features]):
     """Cross-entropy of the answer's first and last token, over the CLS token and the tokens of the context.
 
     See :class:`domain_adapt.training.objective.Objective`. Its one loss term is ``span``, one target item a window.
-
-    Args:
-        features: The windows to train on.
-        pad_token_id: Stands behind the end of shorter windows.
     """
-
-    def __init__(self, features: Features, pad_token_id: int) -> None:
-        self.features = features
-        self.pad_token_id = pad_token_id
-
-    def __len__(self) -> int:
-        """Number of windows."""
-        return len(self.features)
 
     @property
     def weights(self) -> Mapping[str, float]:
         """``{"span": 1.0}``."""
         return {"span": 1.0}
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(windows,) int64 tokens, for batches of rows of like length."""
-        return self.features.lengths
 
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
         """Returns the windows ``indices``, padded to the longest of them; the same whenever it is.

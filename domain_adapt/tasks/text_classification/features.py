@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from domain_adapt.tasks.row_objective import RowObjective
 from domain_adapt.tasks.text_classification.data import Example
 from domain_adapt.tasks.token_rows import TokenRows
 from domain_adapt.training.objective import MicroBatch
@@ -55,33 +56,16 @@ def featurise(examples: Sequence[Example], tokenizer: Any, settings: Settings) -
     )
 
 
-class Objective:
+class Objective(RowObjective[Features]):
     """Cross-entropy of the label of a text; its one loss term is ``label``, one target item a text.
 
     See :class:`domain_adapt.training.objective.Objective`.
-
-    Args:
-        features: The texts to train on, all of them labelled.
-        pad_token_id: Stands behind the end of shorter rows.
     """
-
-    def __init__(self, features: Features, pad_token_id: int) -> None:
-        self.features = features
-        self.pad_token_id = pad_token_id
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        return len(self.features)
 
     @property
     def weights(self) -> Mapping[str, float]:
         """``{"label": 1.0}``."""
         return {"label": 1.0}
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(texts,) int64 tokens."""
-        return self.features.lengths
 
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
         """Returns the texts ``indices``, padded to the longest of them, with ``labels`` (rows,) int64."""

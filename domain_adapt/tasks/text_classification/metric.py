@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import datasets
 import evaluate
 
+from domain_adapt.tasks.metrics import WithoutNetwork
 
-class ClassificationMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+
+class ClassificationMetric(WithoutNetwork, evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
     """``accuracy``, ``macro_f1`` and ``mcc`` in percent, of one label a text.
 
     Macro F1 is the mean over the labels that occur among references or predictions, each with F1 0 where it is never
@@ -20,13 +21,6 @@ class ClassificationMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate s
     >>> ClassificationMetric().compute(predictions=["a", "b"], references=["a", "b"])
     {'accuracy': 100.0, 'macro_f1': 100.0, 'mcc': 100.0}
     """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(keep_in_memory=True, seed=0, **options)
-
-    def _build_data_dir(self) -> str:
-        """Stays without a folder: the parent would make one under the home directory although all is in memory."""
-        return str(self._data_dir_root)
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(

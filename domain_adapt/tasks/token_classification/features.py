@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from domain_adapt.tasks.row_objective import RowObjective
 from domain_adapt.tasks.token_classification.data import Example
 from domain_adapt.tasks.token_rows import TokenRows
 from domain_adapt.training.objective import MicroBatch
@@ -111,33 +112,16 @@ def _tag(example: Example, begin: int, spans: Sequence[tuple[int, int]]) -> str:
     return "O"
 
 
-class Objective:
+class Objective(RowObjective[Features]):
     """Cross-entropy of the tag of a word; its one loss term is ``tag``, one target item a word.
 
     See :class:`domain_adapt.training.objective.Objective`.
-
-    Args:
-        features: The rows to train on.
-        pad_token_id: Stands behind the end of shorter rows.
     """
-
-    def __init__(self, features: Features, pad_token_id: int) -> None:
-        self.features = features
-        self.pad_token_id = pad_token_id
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.features)
 
     @property
     def weights(self) -> Mapping[str, float]:
         """``{"tag": 1.0}``."""
         return {"tag": 1.0}
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(rows,) int64 tokens."""
-        return self.features.lengths
 
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
         """Returns the rows ``indices``, padded to the longest of them, with ``labels`` (rows, longest) int64."""

@@ -8,21 +8,16 @@ from typing import Any
 import datasets
 import evaluate
 
+from domain_adapt.tasks.metrics import WithoutNetwork
 
-class EntityMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+
+class EntityMetric(WithoutNetwork, evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
     """``precision``, ``recall`` and ``f1`` in percent over all entities (micro), and ``macro_f1`` over their labels.
 
     An entity is right if start, end and label are (as in CoNLL-2003, Tjong Kim Sang and De Meulder). Where nothing is
     predicted, or nothing is there, the value is 0. Predictions and references are lists of JSON-like dicts with
     ``start``, ``end`` and ``label`` a text.
     """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(keep_in_memory=True, seed=0, **options)
-
-    def _build_data_dir(self) -> str:
-        """Stays without a folder: the parent would make one under the home directory although all is in memory."""
-        return str(self._data_dir_root)
 
     def _info(self) -> evaluate.MetricInfo:
         entities = datasets.List(
