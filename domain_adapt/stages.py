@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from domain_adapt.bases import Base, save_model, save_tokenizer
-from domain_adapt.checkpoints import Checkpoint, CheckpointStore, Manifest
+from domain_adapt.checkpoints import Checkpoint, CheckpointStore, Manifest, check_name
 from domain_adapt.disk import explain_disk
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
@@ -107,6 +107,7 @@ def open_run(
 
 def existing_checkpoint(name: str, fingerprint: str, workspace: Workspace, meeting: Meeting) -> Checkpoint | None:
     """Returns the checkpoint that was made from these inputs, or None: rank 0's answer on every rank."""
+    check_name(name)  # here and not after hours of training
     store = CheckpointStore(workspace.checkpoints)
 
     def look() -> str | None:

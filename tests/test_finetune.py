@@ -257,3 +257,9 @@ def test_a_small_dev_part_is_said_to_be_small(adapted, caplog):
     caplog.set_level(logging.INFO, "domain_adapt")
     finetune("qa", overrides=["budget.epochs=1"], workspace=adapted.workspace)
     assert "20 dev examples are few: two settings less than 31 points apart are not told apart (95 %)" in caplog.text
+
+
+def test_a_name_that_cannot_be_published_is_told_before_training_and_not_after(adapted):
+    with pytest.raises(DomainAdaptError, match="checkpoint name 'sqA': expected lower-case letters"):
+        finetune("qa", name="sqA", workspace=adapted.workspace)
+    assert adapted.leftovers == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from domain_adapt.checkpoints.manifest import Ancestor, Manifest, Parent, read_manifest, write_manifest
-from domain_adapt.checkpoints.store import Checkpoint, CheckpointStore
+from domain_adapt.checkpoints.store import Checkpoint, CheckpointStore, check_name
 from domain_adapt.checkpoints.verify import verify
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.workspace import Workspace
@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointStore",
     "Manifest",
     "Parent",
+    "check_name",
     "read_manifest",
     "resolve",
     "verify",

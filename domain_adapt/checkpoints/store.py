@@ -46,6 +46,15 @@ class Checkpoint:
         return fingerprint(self.manifest.files)
 
 
+def check_name(name: str) -> None:
+    """Raises DomainAdaptError if a checkpoint cannot be called ``name``."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise DomainAdaptError(
+            f"checkpoint name {name!r}: expected lower-case letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit"
+        )
+
+
 class CheckpointStore:
     """The checkpoints below one folder.
 
@@ -74,11 +83,7 @@ class CheckpointStore:
         Raises:
             DomainAdaptError: If the name is not valid, the disk is full, or the store cannot be written.
         """
-        if not re.fullmatch(NAME_PATTERN, name):
-            raise DomainAdaptError(
-                f"checkpoint name {name!r}: expected lower-case letters, digits, '.', '_' and '-', "
-                "beginning with a letter or digit"
-            )
+        check_name(name)
         with explain_disk(self.root, "nothing was published"), self._staging() as staging:
             fill(staging)
             files = hash_files([path for path in staging.rglob("*") if path.is_file()], staging)
