@@ -96,8 +96,14 @@ def test_best_accepted_answer_counts_and_values_are_percent():
 
 def test_unanswerable_questions():
     scores = SquadMetric().compute(predictions=["", "heart", "", "heart"], references=[[], [], ["heart"], ["heart"]])
-    assert scores == {"exact_match": 50.0, "f1": 50.0, "no_answer_accuracy": 50.0, "has_answer_f1": 50.0}
-    assert SquadMetric().compute(predictions=["the"], references=[[]])["exact_match"] == 0.0
+    assert scores == {
+        "exact_match": 50.0,
+        "f1": 50.0,
+        "no_answer_accuracy": 50.0,
+        "has_answer_exact_match": 50.0,
+        "has_answer_f1": 50.0,
+    }
+    assert SquadMetric().compute(predictions=["the"], references=[[]])["exact_match"] == 100.0  # nothing is left of it
     assert SquadMetric().compute(predictions=[""], references=[[]]) == {
         "exact_match": 100.0,
         "f1": 100.0,

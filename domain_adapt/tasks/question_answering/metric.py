@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import datasets
 import evaluate
+import numpy as np
 
 from domain_adapt.tasks.metrics import WithoutNetwork
 from domain_adapt.tasks.question_answering.data import Example
@@ -44,8 +45,10 @@ def f1(prediction: str, answer: str) -> float:
 class SquadMetric(WithoutNetwork, evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
     """``exact_match`` and ``f1`` in percent; on sets with unanswerable questions two more keys.
 
-    The best of the accepted answers counts. A question with no accepted answer is right only if the prediction is "".
-    Where a set has such questions, ``no_answer_accuracy`` is over these and ``has_answer_f1`` over the others.
+    As the SQuAD 2.0 script has it: the best of the accepted answers counts, but those of which nothing is left after
+    :func:`normalise` do not; a question without accepted answers is right if nothing is left of the prediction. Where a
+    set has such questions, ``no_answer_accuracy`` is over these, ``has_answer_exact_match`` and ``has_answer_f1`` over
+    the others.
 
     >>> SquadMetric().compute(predictions=["the heart"], references=[["Heart", "a heart"]])
     {'exact_match': 100.0, 'f1': 100.0}
@@ -62,23 +65,25 @@ class SquadMetric(WithoutNetwork, evaluate.Metric):  # type: ignore[misc]  # eva
         )
 
     def _compute(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-        exact: list[float] = []
-        overlap: list[float] = []
-        for prediction, answers in zip(predictions, references, strict=True):
-            if answers:
-                exact.append(max(exact_match(prediction, answer) for answer in answers))
-                overlap.append(max(f1(prediction, answer) for answer in answers))
-            else:
-                exact.append(float(prediction == ""))
-                overlap.append(float(prediction == ""))
+        exact, overlap = score_each(predictions, references)
         scores = {"exact_match": _percent(exact), "f1": _percent(overlap)}
-        with_answer = [value for value, answers in zip(overlap, references, strict=True) if answers]
-        without = [value for value, answers in zip(overlap, references, strict=True) if not answers]
-        if without:
-            scores["no_answer_accuracy"] = _percent(without)
-            if with_answer:
-                scores["has_answer_f1"] = _percent(with_answer)
+        has_answer = np.array([bool(answers) for answers in references])
+        if not has_answer.all():
+            scores["no_answer_accuracy"] = _percent(exact[~has_answer])
+            if has_answer.any():
+                scores["has_answer_exact_match"] = _percent(exact[has_answer])
+                scores["has_answer_f1"] = _percent(overlap[has_answer])
         return scores
+
+
+def score_each(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns exact match and F1 of each prediction, both (predictions,) float64 in [0, 1]; see :class:`SquadMetric`."""
+    exact, overlap = np.zeros(len(predictions)), np.zeros(len(predictions))
+    for number, (prediction, answers) in enumerate(zip(predictions, references, strict=True)):
+        accepted = [answer for answer in answers if normalise(answer)] or [""]
+        exact[number] = max(exact_match(prediction, answer) for answer in accepted)
+        overlap[number] = max(f1(prediction, answer) for answer in accepted)
+    return exact, overlap
 
 
 def score_predictions(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
@@ -96,5 +101,5 @@ def score_predictions(examples: Sequence[Example], predictions: Sequence[Predict
     return scores
 
 
-def _percent(values: Sequence[float]) -> float:
-    return 100.0 * sum(values) / len(values)
+def _percent(values: np.ndarray) -> float:
+    return 100.0 * float(values.sum()) / len(values)
