@@ -1,4 +1,4 @@
-"""From files that labels come in to rows: JSON, CSV, TSV, Parquet, CoNLL; every complaint with its place."""
+"""From files that labels come in to rows: JSON, CSV, TSV, Parquet, CoNLL, brat; every complaint with its place."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from domain_adapt.errors import DomainAdaptError, first_line
 from domain_adapt.tasks import json_rows
+from domain_adapt.tasks.brat import read_brat
 
 Rows = Iterator[tuple[str, Any]]
 _LONGEST_FIELD = 10_000_000  # characters; csv's own limit of 131,072 is less than a long article
@@ -26,7 +27,8 @@ def read_rows(path: Path) -> Rows:
     ``.json``, ``.jsonl`` and ``.ndjson`` are read as :func:`domain_adapt.tasks.json_rows.read_rows` does. ``.csv`` and
     ``.tsv`` need a header; a row is a dict of texts, its place ``file:line``. A row of ``.parquet`` is a dict, its
     place ``file: row 3``. ``.conll``, ``.iob``, ``.iob2`` and ``.bio`` hold a token a line, its tag last, and a blank
-    line behind each text; a row is ``{"tokens", "tags"}``. All but Parquet may be packed (``.gz``).
+    line behind each text; a row is ``{"tokens", "tags"}``. ``.ann`` is brat's and is one row, as
+    :func:`domain_adapt.tasks.brat.read_brat` says. All but Parquet may be packed (``.gz``).
 
     Raises:
         DomainAdaptError: If the name ends otherwise, or the file cannot be read; names file and line.
@@ -119,4 +121,5 @@ _READERS: dict[str, Callable[[Path], Rows]] = {
     ".iob": _conll,
     ".iob2": _conll,
     ".bio": _conll,
+    ".ann": read_brat,
 }
