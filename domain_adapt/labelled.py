@@ -11,8 +11,9 @@ from typing import Any
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
-from domain_adapt.recipes import HubDataset, Recipe, TaskData, TaskRecipe
+from domain_adapt.recipes import FinetuneSettings, HubDataset, Recipe, TaskData, TaskRecipe
 from domain_adapt.tasks import LoadedExamples, TaskType
+from domain_adapt.tasks.splitting import fold_out, hold_out
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ class Data:
         """The parts that there are, by name."""
         named = {"train": self.train, "dev": self.dev, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
+
+    def labelled(self, settings: FinetuneSettings) -> list[Any]:
+        """Returns the examples that say which labels there are: in a cross-validation those of all folds."""
+        return [*self.train.examples, *(self.dev.examples if settings.folds else [])]
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 over every example."""
@@ -95,14 +100,8 @@ def load_data(
     else:
         entry, domain = _recipe_data(recipe.values, domain)
         folder = recipe.folder
-    loaded = _load(kind, entry.train, folder)
-    if entry.dev is not None:
-        held = _load(kind, entry.dev, folder)
-    else:
-        share = recipe.values.finetune.dev_share
-        kept, other = kind.split(loaded.examples, share)
-        logger.info("no dev part given: %d of %d training examples are held out", len(other), len(loaded.examples))
-        loaded, held = LoadedExamples(kept, loaded.repaired, loaded.dropped), LoadedExamples(other)
+    named = None if entry.dev is None else _load(kind, entry.dev, folder)
+    loaded, held = _divide(kind, _load(kind, entry.train, folder), named, recipe.values.finetune)
     data = Data(domain, entry.licence, loaded, held, None if entry.test is None else _load(kind, entry.test, folder))
     found = data.statistics()
     counted = ", ".join(f"{len(part.examples)} {_PARTS[name]} examples" for name, part in data.parts.items())
@@ -142,6 +141,24 @@ def _recipe_data(recipe: TaskRecipe, domain: str | None) -> tuple[TaskData, str]
             hint="add --train FILE (and --dev FILE), or --domain",
         )
     return recipe.data[domain], domain
+
+
+def _divide(
+    kind: TaskType, train: LoadedExamples[Any], dev: LoadedExamples[Any] | None, settings: FinetuneSettings
+) -> tuple[LoadedExamples[Any], LoadedExamples[Any]]:
+    """Returns the training and the dev part as the settings want them divided."""
+    if dev is not None and not settings.folds:
+        return train, dev
+    parts = [train] if dev is None else [train, dev]
+    examples = [example for part in parts for example in part.examples]
+    if settings.folds:
+        kept, held = fold_out(examples, kind.group, settings.folds, settings.fold)
+        logger.info("fold %d of %d: its examples are the dev part", settings.fold + 1, settings.folds)
+    else:
+        kept, held = hold_out(examples, kind.group, settings.dev_share)
+        logger.info("no dev part given: %d of %d training examples are held out", len(held), len(examples))
+    repaired, dropped = sum(part.repaired for part in parts), sum(part.dropped for part in parts)
+    return LoadedExamples(kept, repaired, dropped), LoadedExamples(held)
 
 
 def _load(kind: TaskType, reference: str | list[str] | HubDataset, folder: Path) -> LoadedExamples[Any]:

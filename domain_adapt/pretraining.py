@@ -18,12 +18,14 @@ from domain_adapt.mlm.documents import document_attention
 from domain_adapt.mlm.masking import MaskingVocabulary, Strategy, WordTable, make_strategy
 from domain_adapt.mlm.objective import MaskedLMObjective
 from domain_adapt.mlm.sparse_head import SparseHead, head_parameters
+from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes import DomainRecipe
 from domain_adapt.stages import Run
 from domain_adapt.training.fitting import fit_to_machine
 from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
 from domain_adapt.training.frozen_states import frozen_states
 from domain_adapt.training.loop import Totals, TrainingLoop
+from domain_adapt.training.lora import Adapters
 from domain_adapt.training.memory import Load
 from domain_adapt.training.plan import make_plan
 from domain_adapt.training.progress import meter
@@ -111,6 +113,10 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
     frozen = freeze(stage.model, settings.freeze, "mlm")
     if frozen:
         logger.info("frozen: %s of %s weights", f"{frozen:,}", f"{stage.model.num_parameters():,}")
+    adapters = None
+    if settings.lora.rank:
+        seed = integer_seed(recipe.seed, "adapters")
+        adapters = Adapters(stage.model, settings.lora, frozen_layers=settings.freeze.layers, table="mlm", seed=seed)
     documents = None
     if settings.document_attention:
         documents = document_attention(stage.model, sep_id=stage.sep_id, pad_id=stage.pad_id)
@@ -154,7 +160,7 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
         folder=run.folder,
         runtime=runtime,
     ) as cached:
-        return TrainingLoop(
+        totals = TrainingLoop(
             stage.model,
             cached,
             plan,
@@ -166,6 +172,9 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
             micro_batch_rows=rows,
             label="adapting",
         ).run()
+    if adapters is not None:
+        adapters.merge()
+    return totals
 
 
 def _strategy(recipe: DomainRecipe, stage: Pretraining) -> Strategy:

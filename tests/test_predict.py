@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForQuest
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.predict import QuestionAnswerer, predict_file
-from domain_adapt.recipes import QuestionAnsweringSettings
+from domain_adapt.recipes import FinetuneSettings, QuestionAnsweringSettings
 from domain_adapt.tasks.question_answering.data import Answer, Example
 from domain_adapt.tasks.question_answering.objective import QuestionAnsweringObjective
 from domain_adapt.tasks.question_answering.windows import featurise
@@ -59,7 +59,7 @@ def qa_folder(tiny_wordpiece: Path, tmp_path_factory: pytest.TempPathFactory) ->
         attention_probs_dropout_prob=0.0,
     )
     features = featurise(make_examples(STEPS * ROWS, 0), tokenizer, SETTINGS)
-    objective = QuestionAnsweringObjective(features, 0)
+    objective = QuestionAnsweringObjective(features, 0, FinetuneSettings())
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = RobertaForQuestionAnswering(config).train()

@@ -80,6 +80,16 @@ class Freeze(Table):
     layers: int = Field(0, ge=0, description="keep the lowest so many layers as they are")
 
 
+class Lora(Table):
+    """Low-rank adapters: the base stays as it is, and each adapted matrix learns a product of two thin ones."""
+
+    rank: int = Field(0, ge=0, description="columns of the thin matrices; 0 is off")
+    alpha: float = Field(16.0, gt=0, description="the product is scaled by alpha / rank")
+    targets: list[str] = Field(
+        [], description="ends of the names of the adapted linear layers, e.g. query and value; none: all of the encoder"
+    )
+
+
 class OptimizerSettings(Table):
     """AdamW and its schedule; both stages share these keys."""
 
@@ -108,6 +118,7 @@ class OptimizerSettings(Table):
         1.0, gt=0, le=1, description="each layer learns at this factor of the rate of the one above; 1 is off"
     )
     freeze: Freeze = Field(Freeze(), description="what does not learn")
+    lora: Lora = Field(Lora(), description="low-rank adapters; merged into the weights that are published")
 
 
 class MlmSettings(OptimizerSettings):
@@ -148,6 +159,29 @@ class FinetuneSettings(OptimizerSettings):
 
     dropout: float | None = Field(None, ge=0, lt=1, description="dropout while training; unset is the base's own")
     dev_share: float = Field(0.1, gt=0, lt=1, description="share of contexts held out when the data names no dev part")
+    folds: int = Field(
+        0, ge=0, description="cross-validation: train and dev part together are cut into so many parts; 0 is off"
+    )
+    fold: int = Field(0, ge=0, description="with folds: the part that is held out as the dev part, counted from 0")
+    patience: int = Field(
+        0, ge=0, description="stop when the dev part has not got better for so many epochs; 0 trains to the end"
+    )
+    reinitialise_layers: int = Field(
+        0, ge=0, description="start the highest so many encoder layers anew (steadier with few labels, larger bases)"
+    )
+    gradual_unfreezing: float = Field(
+        0.0, ge=0, le=1, description="share of the steps over which the layers begin to learn, from the top; 0 is off"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all possible labels")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: each label weighs as much in the loss as any other, however rare it is"
+    )
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> FinetuneSettings:
+        if self.folds == 1 or (self.folds and self.fold >= self.folds):
+            raise ValueError("expected finetune.folds of 2 or more, and finetune.fold below it")
+        return self
 
 
 class QuestionAnsweringSettings(Table):
@@ -156,6 +190,9 @@ class QuestionAnsweringSettings(Table):
     max_length: int = Field(320, ge=32, description="tokens in a window of question and context")
     stride: int = Field(96, ge=0, description="context tokens that neighbouring windows share")
     max_answer_length: int = Field(30, ge=1, description="longest answer in tokens")
+    no_answer_threshold: float | None = Field(
+        None, description="log-odds of an answer below which none is given; unset is chosen on the dev part"
+    )
 
 
 class TextClassificationSettings(Table):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from domain_adapt.recipes import HubDataset, TaskRecipe
+from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
 
 if TYPE_CHECKING:  # this module stays light
     import numpy as np
@@ -68,13 +68,13 @@ class TaskType(Protocol):
     def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Any]:
         """Returns the labelled examples in files or in a Hub data set; errors name the line."""
 
-    def split(self, examples: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
-        """Returns (train, dev) with about ``share`` of the examples in dev, by a hash of their text."""
+    def group(self, example: Any) -> str:
+        """Returns the text that an example is about: all examples on it go to the same part of the data."""
 
     def featurise(self, examples: Sequence[Any], tokenizer: Any, settings: Any) -> Any:
         """Returns the token rows of the examples."""
 
-    def objective(self, features: Any, pad_token_id: int) -> TaskObjective:
+    def objective(self, features: Any, pad_token_id: int, settings: FinetuneSettings) -> TaskObjective:
         """Returns the training side: batches out of rows, losses out of batches."""
 
     def logits(
@@ -89,6 +89,12 @@ class TaskType(Protocol):
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Any:
         """Returns what the model says about every row; ``on_progress`` hears (rows done, rows)."""
+
+    def tune(self, logits: Any, features: Any, examples: Sequence[Any], settings: Any) -> dict[str, float]:
+        """Returns what is chosen on a dev part after training, e.g. a threshold: keys of the model's configuration.
+
+        :meth:`settings` reads them from there.
+        """
 
     def decode(self, logits: Any, features: Any, examples: Sequence[Any], settings: Any) -> list[Any]:
         """Returns one prediction an example."""

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from domain_adapt.recipes import FinetuneSettings
 from domain_adapt.tasks.token_rows import TokenRows
 
 Features = TypeVar("Features", bound=TokenRows)
@@ -17,11 +18,13 @@ class RowObjective(Generic[Features]):
     Args:
         features: The rows.
         pad_token_id: Stands behind the end of shorter rows.
+        settings: ``label_smoothing`` and ``class_weights``.
     """
 
-    def __init__(self, features: Features, pad_token_id: int) -> None:
+    def __init__(self, features: Features, pad_token_id: int, settings: FinetuneSettings) -> None:
         self.features = features
         self.pad_token_id = pad_token_id
+        self.settings = settings
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -97,7 +97,9 @@ class TrainingLoop:
         runtime_settings: How often to save, how many states to keep.
         micro_batch_rows: Rows in one forward pass.
         label: Stands before the progress.
-        on_epoch_end: Called after each pass over the data, and after the last step.
+        on_epoch_end: Called after each pass over the data, and after the last step; training ends there if it puts
+            ``stop`` into the notes.
+        before_step: Called with the 0-based number of each step before it.
     """
 
     def __init__(
@@ -114,10 +116,11 @@ class TrainingLoop:
         micro_batch_rows: int,
         label: str,
         on_epoch_end: EpochEnd | None = None,
+        before_step: Callable[[int], None] | None = None,
     ) -> None:
         self._objective, self._plan, self._settings = objective, plan, settings
         self._run_folder, self._runtime, self._machine = run_folder, runtime, runtime_settings
-        self._label, self._on_epoch_end = label, on_epoch_end
+        self._label, self._on_epoch_end, self._before_step = label, on_epoch_end, before_step
         ranks.join(runtime.device)
         self._rows = ranks.least(micro_batch_rows)
         self._device = ranks.own_device(runtime.device)
@@ -146,7 +149,7 @@ class TrainingLoop:
         self._trainee.called.train()
         with stop_signal() as stop, meter(self._label, self._plan.steps) as progress, metrics:
             progress.update(step)
-            for data in self._feed().steps(step):
+            for data in [] if self._totals.notes.get("stop") else self._feed().steps(step):
                 due = step > first and time.monotonic() - saved >= self._machine.save_seconds
                 share = self._consult(data, stop=stop.is_set(), save=due)
                 if share.save or share.stop:
@@ -156,6 +159,8 @@ class TrainingLoop:
                     saved = time.monotonic()
                 if share.stop:
                     raise Stopped(step, self._plan.steps)
+                if self._before_step is not None:
+                    self._before_step(step)
                 with explain_out_of_memory(self._rows):
                     self._step(data, share)
                 step += 1
@@ -166,6 +171,8 @@ class TrainingLoop:
                     clock = self._account(clock)
                     self._end_epoch(data.epoch, step)
                     clock = time.monotonic()
+                    if self._totals.notes.get("stop"):
+                        break
             if ranks.any_rank(stop.is_set())[0]:  # too late to stop, but what follows can still be interrupted
                 self._save_state(step, first)
         self._trainee.finish()

@@ -6,8 +6,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import HubDataset
@@ -16,7 +14,6 @@ from domain_adapt.tasks.question_answering.data import (
     Example,
     load_examples,
     load_hub_examples,
-    split_by_context,
 )
 
 CONTEXT = "Fever began on the second day. Fever ended on the ninth day."
@@ -232,25 +229,3 @@ def test_unreachable_hub_names_the_id_and_the_way_out(monkeypatch: pytest.Monkey
     with pytest.raises(DomainAdaptError, match="rajpurkar/squad: the Hugging Face Hub cannot be reached") as error:
         load_hub_examples(HubDataset(hub="rajpurkar/squad"))
     assert error.value.hint is not None and "BASE=mini PROFILE=quick" in error.value.hint
-
-
-@given(contexts=st.lists(st.text(min_size=1), min_size=2, max_size=30), share=st.floats(0.01, 0.99))
-@settings(deadline=None)
-def test_split_shares_no_context_and_keeps_sides_when_the_set_grows(contexts: list[str], share: float):
-    examples = [Example(str(number), "q", context) for number, context in enumerate(contexts)]
-    if len(set(contexts)) < 2:
-        with pytest.raises(DomainAdaptError, match="one context"):
-            split_by_context(examples, share)
-        return
-    train, dev = split_by_context(examples, share)
-    assert train and dev
-    assert sorted(train + dev, key=lambda example: int(example.id)) == examples
-    assert not {example.context for example in train} & {example.context for example in dev}
-
-
-def test_split_share_and_stability():
-    examples = [Example(str(number), "q", f"context {number}") for number in range(2000)]
-    _, dev = split_by_context(examples, 0.1)
-    assert 160 <= len(dev) <= 240
-    _, before = split_by_context(examples[:1000], 0.1)
-    assert {example.id for example in before} == {example.id for example in dev if int(example.id) < 1000}

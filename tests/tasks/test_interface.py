@@ -42,9 +42,9 @@ def test_the_whole_way_from_file_to_metric(tmp_path: Path, wordpiece: Any):
     assert settings == QuestionAnsweringSettings()
     assert task.settings(recipe, BertConfig(max_position_embeddings=64)).max_length == 64
     examples = task.load([path]).examples
-    assert [len(side) for side in task.split(examples, 0.5)] == [1, 1]
+    assert [task.group(example) for example in examples] == ["fever day", "pain"]
     features = task.featurise(examples, wordpiece, settings)
-    objective = task.objective(features, wordpiece.pad_token_id)
+    objective = task.objective(features, wordpiece.pad_token_id, recipe.finetune)
     assert objective.lengths.tolist() == features.lengths.tolist()
     start = np.zeros((2, features.lengths.max()), dtype=np.float32)
     end = start.copy()

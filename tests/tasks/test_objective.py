@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.recipes import QuestionAnsweringSettings
+from domain_adapt.recipes import FinetuneSettings, QuestionAnsweringSettings
+from domain_adapt.tasks import task_type
 from domain_adapt.tasks.question_answering.data import Answer, Example
-from domain_adapt.tasks.question_answering.evaluation import evaluate_model, predict_logits
+from domain_adapt.tasks.question_answering.evaluation import predict_logits
 from domain_adapt.tasks.question_answering.objective import QuestionAnsweringObjective
 from domain_adapt.tasks.question_answering.windows import Features, featurise
 
@@ -45,7 +46,7 @@ def features(tokenizer: Any) -> Features:
 
 
 def test_batch_is_padded_to_its_longest_row(features: Features):
-    objective = QuestionAnsweringObjective(features, pad_token_id=399)
+    objective = QuestionAnsweringObjective(features, pad_token_id=399, settings=FinetuneSettings())
     rows = np.array([1, 0])
     batch = objective.batch(rows, epoch=0)
     lengths = objective.lengths[rows]
@@ -60,7 +61,7 @@ def test_batch_is_padded_to_its_longest_row(features: Features):
 
 
 def test_loss_is_the_sum_over_windows_of_the_mean_of_both_ends_by_hand(features: Features):
-    objective = QuestionAnsweringObjective(features, pad_token_id=1)
+    objective = QuestionAnsweringObjective(features, pad_token_id=1, settings=FinetuneSettings())
     model = TableModel()
     rows = np.arange(len(features))
     expected = 0.0
@@ -79,7 +80,7 @@ def test_loss_is_the_sum_over_windows_of_the_mean_of_both_ends_by_hand(features:
 
 
 def test_loss_has_finite_gradients_and_none_for_forbidden_tokens(features: Features):
-    objective = QuestionAnsweringObjective(features, pad_token_id=399)
+    objective = QuestionAnsweringObjective(features, pad_token_id=399, settings=FinetuneSettings())
     model = TableModel()
     batch = objective.batch(np.arange(len(features)), 0)
     objective.loss(model, batch.inputs)["span"].backward()
@@ -89,7 +90,7 @@ def test_loss_has_finite_gradients_and_none_for_forbidden_tokens(features: Featu
 
 
 def test_half_precision_logits_are_scored_in_float32(features: Features):
-    objective = QuestionAnsweringObjective(features, pad_token_id=1)
+    objective = QuestionAnsweringObjective(features, pad_token_id=1, settings=FinetuneSettings())
     loss = objective.loss(TableModel().to(torch.bfloat16), objective.batch(np.arange(2), 0).inputs)["span"]
     assert loss.dtype == torch.float32 and loss.isfinite()
 
@@ -125,7 +126,15 @@ def test_diverged_model_is_an_error(features: Features):
         predict_logits(model, features, batch_size=2, device="cpu", pad_token_id=1)
 
 
-def test_evaluate_model_scores_a_perfect_model(wordpiece: Any):
+def answer(model: TableModel, wordpiece: Any, examples: list[Example]) -> tuple[dict[str, float], list[str]]:
+    task = task_type("question-answering")
+    features = task.featurise(examples, wordpiece, SETTINGS)
+    logits = task.logits(model, features, batch_size=2, device="cpu", pad_token_id=1)
+    predictions = task.decode(logits, features, examples, SETTINGS)
+    return task.metric(examples, predictions), [one.text for one in predictions]
+
+
+def test_a_perfect_model_is_scored(wordpiece: Any):
     model = TableModel()
     examples = [EXAMPLES[0], Example("d", "Who?", "cough and pain", (Answer("fever", 0), Answer("cough", 0)))]
     model.table.data.zero_()
@@ -133,10 +142,8 @@ def test_evaluate_model_scores_a_perfect_model(wordpiece: Any):
         ids = wordpiece(word, add_special_tokens=False)["input_ids"]
         model.table.data[0, ids[0]] = 5
         model.table.data[1, ids[-1]] = 5
-    metrics, predictions = evaluate_model(model, wordpiece, examples, SETTINGS)
-    assert metrics == {"exact_match": 100.0, "f1": 100.0}
-    assert [one.text for one in predictions] == ["fever", "cough"]
+    assert answer(model, wordpiece, examples) == ({"exact_match": 100.0, "f1": 100.0}, ["fever", "cough"])
     model.table.data[:, wordpiece.cls_token_id] = 9
-    metrics, predictions = evaluate_model(model, wordpiece, [*examples, EXAMPLES[1]], SETTINGS)
-    assert [one.text for one in predictions] == ["", "", ""]
+    metrics, texts = answer(model, wordpiece, [*examples, EXAMPLES[1]])
+    assert texts == ["", "", ""]
     assert metrics["no_answer_accuracy"] == 100 and metrics["has_answer_f1"] == 0

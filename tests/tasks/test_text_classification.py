@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.recipes import FinetuneSettings
 from domain_adapt.tasks import task_type
 from domain_adapt.tasks.text_classification.data import Example, load_examples
 from domain_adapt.tasks.text_classification.features import Objective, Settings, featurise
@@ -58,7 +59,7 @@ def test_rows_are_what_the_tokenizer_makes(tokenizer, caplog):
 
 
 def test_the_loss_is_the_sum_over_texts_whatever_the_padding(wordpiece):
-    objective = Objective(featurise(EXAMPLES, wordpiece, SETTINGS), wordpiece.pad_token_id)
+    objective = Objective(featurise(EXAMPLES, wordpiece, SETTINGS), wordpiece.pad_token_id, FinetuneSettings())
 
     class Model(torch.nn.Module):
         def forward(self, input_ids, attention_mask, **other):

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.recipes import FinetuneSettings
 from domain_adapt.tasks import task_type
+from domain_adapt.tasks.label_loss import IGNORED
 from domain_adapt.tasks.token_classification.data import Example, load_examples
-from domain_adapt.tasks.token_classification.features import IGNORED, Objective, Settings, bio_tags, featurise
+from domain_adapt.tasks.token_classification.features import Objective, Settings, bio_tags, featurise
 from domain_adapt.tasks.token_classification.metric import EntityMetric
 from domain_adapt.tasks.token_classification.reading import Entity
 
@@ -73,7 +75,8 @@ def test_entities_of_whole_words_survive(wordpiece, pieces):
 
 def test_the_loss_counts_words_and_not_padding(wordpiece):
     examples = [example(("fever", "drug")), example(("fever", "drug"), text="fever")]
-    objective = Objective(featurise(examples, wordpiece, Settings(64, TAGS)), wordpiece.pad_token_id)
+    features = featurise(examples, wordpiece, Settings(64, TAGS))
+    objective = Objective(features, wordpiece.pad_token_id, FinetuneSettings())
     batch = objective.batch(np.array([0, 1]), 0)
     assert batch.targets == {"tag": 15}
 

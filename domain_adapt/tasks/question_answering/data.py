@@ -1,4 +1,4 @@
-"""Labelled questions: the examples, their loading from files and the Hub, and the split by context."""
+"""Labelled questions: the examples, and their loading from files and the Hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from domain_adapt.recipes import HubDataset
 from domain_adapt.tasks.interface import LoadedExamples
 from domain_adapt.tasks.labelled_rows import hub_label, hub_rows
 from domain_adapt.tasks.question_answering.reading import Record, parse_record, read_records
-from domain_adapt.tasks.splitting import split_by_text
 
 _log = logging.getLogger(__name__)
 
@@ -76,11 +75,6 @@ def load_hub_examples(dataset: HubDataset) -> LoadedExamples[Example]:
     if not records:
         raise DomainAdaptError(f"Hub data set {label} holds no questions")
     return _build(records, label)
-
-
-def split_by_context(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
-    """Returns (train, dev) that share no context; see :func:`domain_adapt.tasks.splitting.split_by_text`."""
-    return split_by_text(examples, lambda example: example.context, share, "all questions are about one context")
 
 
 def _build(records: Iterable[Record], source: str) -> LoadedExamples[Example]:

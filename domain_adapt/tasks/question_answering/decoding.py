@@ -25,6 +25,7 @@ class Prediction:
         score: Probability among all allowed spans of the example and "no answer", in (0, 1].
         span_score: Start logit plus end logit of this answer.
         null_score: Start logit plus end logit of "no answer": the least over the example's windows.
+        margin: Log-odds that there is an answer: of all allowed spans together against "no answer".
     """
 
     id: str
@@ -34,6 +35,7 @@ class Prediction:
     score: float
     span_score: float
     null_score: float
+    margin: float
 
 
 def best_spans(
@@ -64,20 +66,21 @@ def rank_spans(
 
     A span starts and ends in the context, does not end before it starts and has at most ``max_answer_length`` tokens.
     A span seen in several windows counts once, with the best of its scores. With ``allow_null`` "no answer" comes first
-    where it is more probable than all spans together; to compare it with the best span alone would favour it whenever
-    the model knows that there is an answer but not quite where. Without, it is given only where the context has no
-    visible token.
+    where the margin of all spans together over it is below ``no_answer_threshold``; to compare it with the best span
+    alone would favour it whenever the model knows that there is an answer but not quite where. Without, it is given
+    only where the context has no visible token.
 
     Args:
         start_logits: (windows, longest window) float32; what stands behind the end of a window is not read.
         end_logits: The same shape.
         features: The windows.
         examples: What the features were made of.
-        settings: ``max_answer_length`` is read.
+        settings: ``max_answer_length`` and ``no_answer_threshold`` (unset is 0, the likelier of the two) are read.
         n_best: Answers an example.
         allow_null: Whether "" is a possible answer.
     """
     ranked: list[list[Prediction]] = []
+    threshold = settings.no_answer_threshold or 0.0
     for first, last in _example_chunks(features, len(examples)):
         rows = np.arange(*np.searchsorted(features.example_index, [first, last]))
         width = features.lengths[rows].max(initial=1)
@@ -87,7 +90,7 @@ def rank_spans(
         null = np.full(last - first, np.inf, dtype=np.float32)
         np.minimum.at(null, owners, start[:, 0] + end[:, 0])
         table = _span_table(start, end, features, rows, owners, settings.max_answer_length)
-        ranked.extend(_rank(table, null, examples[first:last], n_best, allow_null))
+        ranked.extend(_rank(table, null, examples[first:last], n_best, threshold if allow_null else None))
     return ranked
 
 
@@ -154,24 +157,25 @@ def _span_table(
 
 
 def _rank(
-    table: _SpanTable, null: np.ndarray, examples: Sequence[Example], n_best: int, allow_null: bool
+    table: _SpanTable, null: np.ndarray, examples: Sequence[Example], n_best: int, threshold: float | None
 ) -> Iterator[list[Prediction]]:
-    """Yields the ranked answers of each example."""
+    """Yields the ranked answers of each example; without a threshold "no answer" is not one of them."""
     longest = table.scores.shape[1]
     for index, example in enumerate(examples):
         rows = slice(table.splits[index], table.splits[index + 1])
         scores = table.scores[rows].ravel()
         null_score = float(null[index])
-        top = max(float(scores.max(initial=IMPOSSIBLE)), null_score)
-        span_mass = float(np.exp(scores - np.float32(top), dtype=np.float32).sum(dtype=np.float64))
-        null_mass = float(np.exp(null_score - top))
-        mass = span_mass + null_mass
+        best = scores.max(initial=2 * IMPOSSIBLE)
+        spread = float(np.exp(scores - best, dtype=np.float32).sum(dtype=np.float64))  # 0 only without a token
+        margin = float(best) + float(np.log(max(spread, 1.0))) - null_score
+        top = max(float(best), null_score)
+        mass = spread * float(np.exp(float(best) - top)) + float(np.exp(null_score - top))
         kept = min(n_best, len(scores))
         cells = np.argpartition(-scores, kept - 1)[:kept] if 0 < kept < len(scores) else np.arange(len(scores))
         cells = cells[np.lexsort((cells, -scores[cells]))]  # equal scores: the earlier, shorter span first
         candidates = [(float(scores[cell]), int(cell)) for cell in cells if scores[cell] > IMPOSSIBLE / 2]
-        if allow_null or not candidates:
-            candidates = _with_null(candidates, null_score, null_wins=null_mass > span_mass)
+        if threshold is not None or not candidates:
+            candidates = _with_null(candidates, null_score, null_wins=margin < (threshold or 0.0))
         predictions = []
         for value, cell in candidates[:n_best]:
             begin, finish = 0, 0
@@ -180,7 +184,7 @@ def _rank(
                 begin, finish = int(table.offsets[rows][token, 0]), int(table.offsets[rows][token + extra, 1])
             score = max(float(np.exp(value - top)) / mass, float(np.finfo(np.float32).tiny))
             text = example.context[begin:finish]
-            predictions.append(Prediction(example.id, text, begin, finish, min(score, 1.0), value, null_score))
+            predictions.append(Prediction(example.id, text, begin, finish, min(score, 1.0), value, null_score, margin))
         yield predictions
 
 

@@ -77,7 +77,7 @@ class SquadMetric(WithoutNetwork, evaluate.Metric):  # type: ignore[misc]  # eva
 
 
 def score_each(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns exact match and F1 of each prediction, both (predictions,) float64 in [0, 1]; see :class:`SquadMetric`."""
+    """Returns exact match and F1 of each prediction, (predictions,) float64 in [0, 1]; see :class:`SquadMetric`."""
     exact, overlap = np.zeros(len(predictions)), np.zeros(len(predictions))
     for number, (prediction, answers) in enumerate(zip(predictions, references, strict=True)):
         accepted = [answer for answer in answers if normalise(answer)] or [""]

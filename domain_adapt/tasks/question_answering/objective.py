@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from domain_adapt.errors import DomainAdaptError
+from domain_adapt.recipes import FinetuneSettings
 from domain_adapt.tasks.question_answering.windows import Features
 from domain_adapt.tasks.row_objective import RowObjective
 from domain_adapt.training.objective import MicroBatch
@@ -17,7 +19,15 @@ class QuestionAnsweringObjective(RowObjective[Features]):
     """Cross-entropy of the answer's first and last token, over the CLS token and the tokens of the context.
 
     See :class:`domain_adapt.training.objective.Objective`. Its one loss term is ``span``, one target item a window.
+
+    Raises:
+        DomainAdaptError: If classes are to be weighted: positions are none.
     """
+
+    def __init__(self, features: Features, pad_token_id: int, settings: FinetuneSettings) -> None:
+        super().__init__(features, pad_token_id, settings)
+        if settings.class_weights != "none":
+            raise DomainAdaptError('finetune.class_weights: question answering has no classes; expected "none"')
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -48,6 +58,15 @@ class QuestionAnsweringObjective(RowObjective[Features]):
         lowest = torch.finfo(torch.float32).min
         start = outputs.start_logits.float().masked_fill(forbidden, lowest)
         end = outputs.end_logits.float().masked_fill(forbidden, lowest)
-        start_loss = nn.functional.cross_entropy(start, inputs["start_positions"], reduction="sum")
-        end_loss = nn.functional.cross_entropy(end, inputs["end_positions"], reduction="sum")
-        return {"span": (start_loss + end_loss) / 2}
+        return {"span": (self._loss(start, inputs["start_positions"]) + self._loss(end, inputs["end_positions"])) / 2}
+
+    def _loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Returns the summed cross-entropy; smoothing spreads a share of the target over the allowed positions."""
+        smoothing = self.settings.label_smoothing
+        if not smoothing:
+            return nn.functional.cross_entropy(logits, targets, reduction="sum")
+        logarithms = logits.log_softmax(dim=1)
+        allowed = logits > torch.finfo(torch.float32).min
+        spread = logarithms.masked_fill(~allowed, 0.0).sum(dim=1) / allowed.sum(dim=1)
+        hit = logarithms.gather(1, targets[:, None])[:, 0]
+        return -((1 - smoothing) * hit + smoothing * spread).sum()

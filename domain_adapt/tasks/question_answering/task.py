@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_question_answering
-from domain_adapt.recipes import HubDataset, QuestionAnsweringSettings, TaskRecipe
+from domain_adapt.recipes import FinetuneSettings, HubDataset, QuestionAnsweringSettings, TaskRecipe
 from domain_adapt.tasks.interface import LoadedExamples, TaskType
-from domain_adapt.tasks.question_answering.data import Example, load_examples, load_hub_examples, split_by_context
+from domain_adapt.tasks.question_answering.data import Example, load_examples, load_hub_examples
 
 if TYPE_CHECKING:
     import torch
@@ -31,10 +31,11 @@ class QuestionAnswering:
         """Returns a QA model that knows from its configuration whether questions may be unanswerable."""
         model = load_question_answering(folder, seed=seed)
         model.config.allow_no_answer = any(not example.answers for example in examples)
+        vars(model.config).pop("no_answer_threshold", None)  # of an earlier training
         return model
 
     def settings(self, recipe: TaskRecipe, config: Any) -> QuestionAnsweringSettings:
-        """Returns the ``[question_answering]`` table, windows no longer than the model can read."""
+        """Returns the ``[question_answering]`` table: windows that the model can read, its threshold if none is set."""
         from domain_adapt.tasks.question_answering.windows import fit_to_model
 
         return fit_to_model(recipe.question_answering, config)
@@ -43,9 +44,9 @@ class QuestionAnswering:
         """Returns the questions in files (flat JSONL, nested SQuAD JSON) or in a Hub data set."""
         return load_hub_examples(source) if isinstance(source, HubDataset) else load_examples(source)
 
-    def split(self, examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
-        """Returns (train, dev) that share no context."""
-        return split_by_context(examples, share)
+    def group(self, example: Example) -> str:
+        """Returns the context."""
+        return example.context
 
     def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: QuestionAnsweringSettings) -> Features:
         """Returns the windows of question and context."""
@@ -53,11 +54,13 @@ class QuestionAnswering:
 
         return featurise(examples, tokenizer, settings)
 
-    def objective(self, features: Features, pad_token_id: int) -> QuestionAnsweringObjective:
+    def objective(
+        self, features: Features, pad_token_id: int, settings: FinetuneSettings
+    ) -> QuestionAnsweringObjective:
         """Returns the training objective over the windows."""
         from domain_adapt.tasks.question_answering.objective import QuestionAnsweringObjective
 
-        return QuestionAnsweringObjective(features, pad_token_id)
+        return QuestionAnsweringObjective(features, pad_token_id, settings)
 
     def logits(
         self,
@@ -82,6 +85,22 @@ class QuestionAnswering:
             dtype=dtype,
             on_progress=on_progress,
         )
+
+    def tune(
+        self,
+        logits: SpanLogits,
+        features: Features,
+        examples: Sequence[Example],
+        settings: QuestionAnsweringSettings,
+    ) -> dict[str, float]:
+        """Returns ``no_answer_threshold``, if there are unanswerable questions and the recipe does not set it."""
+        from domain_adapt.tasks.question_answering.decoding import best_spans
+        from domain_adapt.tasks.question_answering.threshold import best_threshold
+
+        if settings.no_answer_threshold is not None or all(example.answers for example in examples):
+            return {}
+        predictions = best_spans(*logits, features, examples, settings, allow_null=False)
+        return {"no_answer_threshold": best_threshold(examples, predictions)}
 
     def decode(
         self,

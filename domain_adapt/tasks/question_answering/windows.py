@@ -103,11 +103,15 @@ def featurise(examples: Sequence[Example], tokenizer: Any, settings: QuestionAns
 
 
 def fit_to_model(settings: QuestionAnsweringSettings, config: Any) -> QuestionAnsweringSettings:
-    """Returns the settings with ``max_length`` lowered to the positions that a model config offers."""
-    longest = longest_input(config)
-    if longest is None:
-        return settings
-    return settings.model_copy(update={"max_length": min(settings.max_length, longest)})
+    """Returns the settings with ``max_length`` lowered to the positions that a model config offers.
+
+    A threshold for "no answer" that the settings leave open is the one in the config, if there is one.
+    """
+    threshold = settings.no_answer_threshold
+    if threshold is None:
+        threshold = getattr(config, "no_answer_threshold", None)
+    max_length = min(settings.max_length, longest_input(config) or settings.max_length)
+    return settings.model_copy(update={"max_length": max_length, "no_answer_threshold": threshold})
 
 
 def _chunk_windows(

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from domain_adapt.recipes import FinetuneSettings
+from domain_adapt.tasks.label_loss import label_loss
 from domain_adapt.tasks.row_objective import RowObjective
 from domain_adapt.tasks.text_classification.data import Example
 from domain_adapt.tasks.token_rows import TokenRows
@@ -33,9 +35,11 @@ class Features(TokenRows):
 
     Attributes:
         labels: (rows,) int64, index of the label; -1 where a text has none.
+        label_count: Labels that there are.
     """
 
     labels: np.ndarray
+    label_count: int
 
 
 def featurise(examples: Sequence[Example], tokenizer: Any, settings: Settings) -> Features:
@@ -53,6 +57,7 @@ def featurise(examples: Sequence[Example], tokenizer: Any, settings: Settings) -
         token_type_ids=np.concatenate([np.array(row, dtype=np.uint8) for row in segments]) if segments else None,
         row_splits=np.cumsum([0] + [len(row) for row in rows], dtype=np.int64),
         labels=np.array([known.get(example.label, -1) for example in examples], dtype=np.int64),
+        label_count=len(settings.labels),
     )
 
 
@@ -61,6 +66,10 @@ class Objective(RowObjective[Features]):
 
     See :class:`domain_adapt.training.objective.Objective`.
     """
+
+    def __init__(self, features: Features, pad_token_id: int, settings: FinetuneSettings) -> None:
+        super().__init__(features, pad_token_id, settings)
+        self._loss = label_loss(features.labels, features.label_count, settings)
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -76,4 +85,4 @@ class Objective(RowObjective[Features]):
     def loss(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Returns ``{"label": sum of the cross-entropy over texts}``, computed in float32."""
         outputs = model(**{name: tensor for name, tensor in inputs.items() if name != "labels"})
-        return {"label": nn.functional.cross_entropy(outputs.logits.float(), inputs["labels"], reduction="sum")}
+        return {"label": self._loss(outputs.logits, inputs["labels"])}

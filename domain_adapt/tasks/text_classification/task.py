@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_classifier, longest_input
-from domain_adapt.recipes import HubDataset, TaskRecipe
+from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
 from domain_adapt.tasks.interface import LoadedExamples, TaskType
 from domain_adapt.tasks.labelled_rows import check_known, labels_of_config
-from domain_adapt.tasks.splitting import split_by_text
 from domain_adapt.tasks.text_classification.data import Example, load_examples
 
 if TYPE_CHECKING:
@@ -51,9 +50,9 @@ class TextClassification:
         """Returns the labelled texts in files or in a Hub data set."""
         return load_examples(source)
 
-    def split(self, examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
-        """Returns (train, dev) that share no text."""
-        return split_by_text(examples, lambda example: example.text, share, "all examples have one text")
+    def group(self, example: Example) -> str:
+        """Returns the text."""
+        return example.text
 
     def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: Settings) -> Features:
         """Returns one row a text."""
@@ -62,11 +61,11 @@ class TextClassification:
         check_known(((example.place, example.label) for example in examples), settings.labels)
         return featurise(examples, tokenizer, settings)
 
-    def objective(self, features: Features, pad_token_id: int) -> Objective:
+    def objective(self, features: Features, pad_token_id: int, settings: FinetuneSettings) -> Objective:
         """Returns the training objective over the texts."""
         from domain_adapt.tasks.text_classification.features import Objective
 
-        return Objective(features, pad_token_id)
+        return Objective(features, pad_token_id, settings)
 
     def logits(
         self,
@@ -96,6 +95,12 @@ class TextClassification:
         ):
             found.update(zip(rows.tolist(), finite(outputs.logits), strict=True))
         return np.stack([found[row] for row in range(len(features))])
+
+    def tune(
+        self, logits: Any, features: Features, examples: Sequence[Example], settings: Settings
+    ) -> dict[str, float]:
+        """Returns nothing: there is nothing to choose."""
+        return {}
 
     def decode(
         self, logits: np.ndarray, features: Features, examples: Sequence[Example], settings: Settings

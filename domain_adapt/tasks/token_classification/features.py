@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from domain_adapt.recipes import FinetuneSettings
+from domain_adapt.tasks.label_loss import IGNORED, label_loss
 from domain_adapt.tasks.row_objective import RowObjective
 from domain_adapt.tasks.token_classification.data import Example
 from domain_adapt.tasks.token_rows import TokenRows
 from domain_adapt.training.objective import MicroBatch
-
-IGNORED = -100  # the target that cross-entropy leaves out
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Features(TokenRows):
     Attributes:
         word: (tokens,) int32, at the first token of a word its number in the text, else -1.
         tags: (tokens,) int64, index of the word's tag there, else -100.
+        tag_count: Tags that there are.
         example_index: (rows,) int64, which example the row belongs to.
         word_spans: For each example (words, 2) int64, the characters of each word, the end not included.
     """
 
     word: np.ndarray
     tags: np.ndarray
+    tag_count: int
     example_index: np.ndarray
     word_spans: list[np.ndarray]
 
@@ -98,6 +100,7 @@ def featurise(examples: Sequence[Example], tokenizer: Any, settings: Settings) -
         row_splits=np.cumsum([0] + [len(row) for row in rows], dtype=np.int64),
         word=np.concatenate(words),
         tags=np.concatenate(tags),
+        tag_count=len(settings.tags),
         example_index=owners,
         word_spans=[np.array(one, dtype=np.int64).reshape(-1, 2) for one in spans],
     )
@@ -118,6 +121,10 @@ class Objective(RowObjective[Features]):
     See :class:`domain_adapt.training.objective.Objective`.
     """
 
+    def __init__(self, features: Features, pad_token_id: int, settings: FinetuneSettings) -> None:
+        super().__init__(features, pad_token_id, settings)
+        self._loss = label_loss(features.tags, features.tag_count, settings)
+
     @property
     def weights(self) -> Mapping[str, float]:
         """``{"tag": 1.0}``."""
@@ -134,5 +141,4 @@ class Objective(RowObjective[Features]):
     def loss(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Returns ``{"tag": sum of the cross-entropy over words}``, computed in float32."""
         outputs = model(**{name: tensor for name, tensor in inputs.items() if name != "labels"})
-        logits = outputs.logits.float().flatten(0, 1)
-        return {"tag": nn.functional.cross_entropy(logits, inputs["labels"].flatten(), reduction="sum")}
+        return {"tag": self._loss(outputs.logits.flatten(0, 1), inputs["labels"].flatten())}

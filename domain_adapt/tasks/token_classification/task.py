@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_classifier, longest_input
-from domain_adapt.recipes import HubDataset, TaskRecipe
+from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
 from domain_adapt.tasks.interface import LoadedExamples, TaskType
 from domain_adapt.tasks.labelled_rows import check_known, labels_of_config
-from domain_adapt.tasks.splitting import split_by_text
 from domain_adapt.tasks.token_classification.data import Example, load_examples
 from domain_adapt.tasks.token_classification.reading import Entity, spans_of_tags
 
@@ -54,9 +53,9 @@ class TokenClassification:
         """Returns the texts with labelled spans in files or in a Hub data set."""
         return load_examples(source)
 
-    def split(self, examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
-        """Returns (train, dev) that share no text."""
-        return split_by_text(examples, lambda example: example.text, share, "all examples have one text")
+    def group(self, example: Example) -> str:
+        """Returns the text."""
+        return example.text
 
     def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: Settings) -> Features:
         """Returns the rows of the texts."""
@@ -66,11 +65,11 @@ class TokenClassification:
         check_known(((one.place, entity.label) for one in examples for entity in one.entities), labels)
         return featurise(examples, tokenizer, settings)
 
-    def objective(self, features: Features, pad_token_id: int) -> Objective:
+    def objective(self, features: Features, pad_token_id: int, settings: FinetuneSettings) -> Objective:
         """Returns the training objective over the rows."""
         from domain_adapt.tasks.token_classification.features import Objective
 
-        return Objective(features, pad_token_id)
+        return Objective(features, pad_token_id, settings)
 
     def logits(
         self,
@@ -99,6 +98,12 @@ class TokenClassification:
             values = finite(outputs.logits)
             found.update((int(row), values[number, inside[number]]) for number, row in enumerate(rows))
         return [found[row] for row in range(len(features))]
+
+    def tune(
+        self, logits: Any, features: Features, examples: Sequence[Example], settings: Settings
+    ) -> dict[str, float]:
+        """Returns nothing: there is nothing to choose."""
+        return {}
 
     def decode(
         self, logits: list[np.ndarray], features: Features, examples: Sequence[Example], settings: Settings
