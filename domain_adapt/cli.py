@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-import warnings
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from domain_adapt.cli_data import data_app
+from domain_adapt.cli_predict import predict_command
+from domain_adapt.cli_process import prepare_process, set_up_logging
 from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
 
@@ -27,6 +26,7 @@ app = typer.Typer(
 recipes_app = typer.Typer(help="List the domains and tasks, or show one resolved recipe.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
+app.command("predict")(predict_command)
 
 Profile = Annotated[str, typer.Option(help="quick: embedded, minutes on a CPU; full: public corpora, a GPU")]
 Overrides = Annotated[
@@ -67,7 +67,7 @@ def adapt_command(
 
     Publishes checkpoints/<name>/v<N>. The same command again says "up to date"; after a kill it goes on where it was.
     """
-    _prepare_process()
+    prepare_process()
     from domain_adapt.adapt import adapt
 
     adapt(
@@ -109,7 +109,7 @@ def finetune_command(
     """
     from rich.console import Console
 
-    _prepare_process()
+    prepare_process()
     from domain_adapt.report.tables import figure_table
     from domain_adapt.seeds import finetune_seeds, spreads
 
@@ -132,42 +132,6 @@ def finetune_command(
         Console(width=None if sys.stdout.isatty() else 160).print(figure_table(rows))
 
 
-@app.command("predict")
-def predict_command(
-    checkpoint: Annotated[
-        str, typer.Argument(help="a fine-tuned checkpoint (medical-qa, medical-qa@v1), a folder or a Hub id")
-    ],
-    question: Annotated[str | None, typer.Option(help="one question")] = None,
-    context: Annotated[str | None, typer.Option(help="the text to answer it from")] = None,
-    text: Annotated[str | None, typer.Option(help="one text to label, or to tag")] = None,
-    input_file: Annotated[
-        Path | None, typer.Option("--input", help="JSON lines with question and context, or with text (and id)")
-    ] = None,
-    output_file: Annotated[Path | None, typer.Option("--output", help="where predictions go, JSON lines")] = None,
-) -> None:
-    """Predict for one question, for one text, or for a file of them."""
-    import json
-
-    given = {"--question": question, "--context": context, "--text": text, "--input": input_file}
-    given |= {"--output": output_file}
-    options = {name for name, value in given.items() if value is not None}
-    if options not in ({"--question", "--context"}, {"--text"}, {"--input", "--output"}):
-        raise DomainAdaptError("expected --question with --context, or --text, or --input with --output")
-    _prepare_process()
-    from domain_adapt.predict import QuestionAnswerer, load, predict_file
-
-    predictor = load(checkpoint)
-    if input_file is not None and output_file is not None:
-        count = predict_file(predictor, input_file, output_file)
-        logging.getLogger(__name__).info("%d predictions written to %s", count, output_file)
-        return
-    if isinstance(predictor, QuestionAnswerer) != (text is None):
-        wanted = "--question with --context" if text is not None else "--text"
-        raise DomainAdaptError(f"{checkpoint} is a {type(predictor).__name__}: expected {wanted}")
-    found = predictor(text) if text is not None else predictor(question, context)  # type: ignore[call-arg, arg-type]
-    print(json.dumps(found, ensure_ascii=False))
-
-
 @app.command("doctor")
 def doctor_command(
     domain: Annotated[
@@ -188,7 +152,7 @@ def doctor_command(
 
     from rich.console import Console
 
-    _prepare_process()
+    prepare_process()
     from domain_adapt.doctor import examine
     from domain_adapt.report.tables import figure_table
 
@@ -210,7 +174,7 @@ def checkpoints_command() -> None:
     from domain_adapt.report.tables import checkpoint_table
     from domain_adapt.workspace import Workspace
 
-    _set_up_logging()
+    set_up_logging()
     found = CheckpointStore(Workspace().checkpoints).list()
     if not found:
         raise DomainAdaptError("there are no checkpoints here yet", hint="domain-adapt adapt medical makes the first")
@@ -262,22 +226,5 @@ def main() -> None:
         sys.exit(130)
 
 
-def _prepare_process() -> None:
-    """Settings that must be there before torch is imported."""
-    _set_up_logging()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    from domain_adapt.training.memory import tune_allocator
-
-    tune_allocator()
-
-
 def _values(values: tuple[float, ...]) -> str:
     return "  ".join(f"{value:.1f}" for value in values)
-
-
-def _set_up_logging() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("domain_adapt").setLevel(logging.INFO)
-    if not is_main():  # of several ranks one speaks; what goes wrong on another is told by the error that ends it
-        logging.disable(logging.WARNING)
-        warnings.simplefilter("ignore")

@@ -96,7 +96,7 @@ def _start(recipe: TaskRecipe, start: str | None, domain: str | None, workspace:
         logger.info("fine-tuning the base %s itself", found.name)
         return found
     if start is not None:
-        found = resolve_base(start, workspace=workspace, allow_question_answering=True)
+        found = resolve_base(start, workspace=workspace, allow_fine_tuned=True)
         logger.info("fine-tuning %s", found.name)
         return found
     newest = CheckpointStore(workspace.checkpoints).newest(stage="adapt", domain=domain)

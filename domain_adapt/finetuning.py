@@ -56,9 +56,8 @@ class TaskInRun:
         self.recipe, self.kind, self.start, self.data = recipe, kind, start, data
         self.tokenizer, self.runtime = tokenizer, runtime
         self.values = recipe.values
-        self.model: PreTrainedModel = kind.load_model(
-            start.folder, data.labelled(self.values.finetune), seed=integer_seed(self.values.seed, "new-head")
-        )
+        labelled, seed = data.labelled(self.values.finetune), integer_seed(self.values.seed, "new-head")
+        self.model: PreTrainedModel = kind.load_model(start.folder, labelled, self.values, seed=seed)
         self._dev_features = kind.featurise(data.dev.examples, tokenizer, self._settings())
 
     def objective(self) -> TaskObjective:
@@ -153,7 +152,7 @@ class BestEpoch:
             metrics, tuned = task.score_dev(self._model_of(model, number))
             name = task.values.name
             found[name] = {"metrics": metrics, "tuned": tuned}
-            chosen.append(metrics[task.kind.selection_metric])
+            chosen.append(metrics[task.kind.selection_metric(task.values)])
             prefix = f"{name} " if len(self._tasks) > 1 else ""
             logger.info("epoch %d: %s%s", epoch + 1, prefix, _shown(metrics))
             all_metrics |= {f"{prefix}{key}": value for key, value in metrics.items()}

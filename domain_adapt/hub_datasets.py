@@ -41,9 +41,17 @@ def resolve_commit(identifier: str, revision: str) -> str:
 
 
 def stream_rows(
-    identifier: str, *, config: str | None, split: str, commit: str | None, local: Path | None
+    identifier: str,
+    *,
+    config: str | None,
+    split: str,
+    commit: str | None,
+    local: Path | None,
+    converted: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yields the rows of one split, streamed; data files only, loading scripts are never run.
+
+    Labels that the data set stores as numbers with names for them come as their names.
 
     Args:
         identifier: Hub id, or what the user called the folder; stands in messages.
@@ -51,6 +59,7 @@ def stream_rows(
         split: Split to read.
         commit: Commit to read at; None for a folder.
         local: The folder, if it is one.
+        converted: The commit is of the Hub's own Parquet copy, where a configuration is a folder.
 
     Raises:
         DomainAdaptError: If it cannot be read, or has no such configuration or split.
@@ -59,7 +68,11 @@ def stream_rows(
 
     path = identifier if local is None else str(local.resolve())
     try:
-        yield from datasets.load_dataset(path, name=config, split=split, revision=commit, streaming=True)
+        where = {"data_dir": config} if converted else {"name": config}
+        rows = datasets.load_dataset(path, split=split, revision=commit, streaming=True, **where)
+        named = {name: names for name, feature in (rows.features or {}).items() if (names := _names(feature))}
+        for row in rows:
+            yield row | {name: _by_name(row[name], names) for name, names in named.items()}
     except Exception as error:
         # Reading passes through datasets, fsspec, pyarrow and an HTTP library, whose errors share no base class.
         wrong_recipe = isinstance(error, ValueError | FileNotFoundError | KeyError | RuntimeError)
@@ -67,3 +80,17 @@ def stream_rows(
         if "script" in str(error):
             hint = "only data sets stored as Parquet, JSON, CSV or text are read; no code of theirs is run"
         raise DomainAdaptError(f"{identifier}: cannot be read ({split}): {first_line(error)}", hint=hint) from error
+
+
+def _names(feature: Any) -> list[str] | None:
+    """Returns the names of a column of labels, or of lists of labels; None for any other column."""
+    inner = getattr(feature, "feature", feature)
+    names = getattr(inner, "names", None)
+    return list(names) if names else None
+
+
+def _by_name(value: Any, names: list[str]) -> Any:
+    """Returns the name of a label, or the names of several; what is no such number stays, to be told by its reader."""
+    if isinstance(value, list):
+        return [_by_name(one, names) for one in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value

@@ -235,11 +235,14 @@ def test_a_failure_in_the_middle_leaves_the_output_alone(tmp_path: Path):
     source, target = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
     source.write_text('{"question": "q", "context": "c"}\n')
 
-    def broken(*arguments: object, **options: object) -> None:
-        raise RuntimeError("power cut")
+    class Broken:
+        columns = ("question", "context")
+
+        def predict_rows(self, *arguments: object, **options: object) -> list[dict[str, object]]:
+            raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
-        predict_file(broken, source, target)  # type: ignore[arg-type]
+        predict_file(Broken(), source, target)
     assert [path.name for path in tmp_path.iterdir()] == ["q.jsonl"]
 
 

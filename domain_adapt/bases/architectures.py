@@ -23,16 +23,19 @@ class Family:
     Attributes:
         classes: Class names in ``architectures`` that hold a masked LM or its bare encoder.
         head_keys: Weights of which one is there if the LM head was saved.
-        question_answering: Class name of the fine-tuned model.
+        fine_tuned: Class names of the models for the tasks of stage 2.
     """
 
     classes: tuple[str, ...]
     head_keys: tuple[str, ...]
-    question_answering: str
+    fine_tuned: tuple[str, ...]
+
+
+_TASKS = ("ForQuestionAnswering", "ForSequenceClassification", "ForTokenClassification", "ForMultipleChoice")
 
 
 def _family(stem: str, *head_keys: str, suffixes: tuple[str, ...] = ("ForMaskedLM", "Model")) -> Family:
-    return Family(tuple(stem + suffix for suffix in suffixes), head_keys, f"{stem}ForQuestionAnswering")
+    return Family(tuple(stem + suffix for suffix in suffixes), head_keys, tuple(stem + suffix for suffix in _TASKS))
 
 
 _WITH_PRETRAINING = ("ForMaskedLM", "ForPreTraining", "Model")
@@ -51,13 +54,13 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def check_architecture(folder: Path, name: str, *, allow_question_answering: bool = False) -> bool:
+def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = False) -> bool:
     """Returns whether the model in ``folder`` has an LM head.
 
     Args:
         folder: Holds ``config.json`` and safetensors.
         name: What the user called it, for messages.
-        allow_question_answering: Accept a fine-tuned model too; it has no LM head.
+        allow_fine_tuned: Accept a fine-tuned model too; it has no LM head.
 
     Raises:
         DomainAdaptError: If it is not a masked language model that is supported, would run code of its own, has only
@@ -74,7 +77,7 @@ def check_architecture(folder: Path, name: str, *, allow_question_answering: boo
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
     if family is None:
         raise _not_masked_lm(name, f"found architectures {found}, model_type {model_type!r}", ", ".join(FAMILIES))
-    allowed = {*family.classes, family.question_answering} if allow_question_answering else set(family.classes)
+    allowed = {*family.classes, *family.fine_tuned} if allow_fine_tuned else set(family.classes)
     if found and not allowed.intersection(found):
         if found == ["ElectraForPreTraining"]:
             raise _not_masked_lm(
@@ -84,8 +87,8 @@ def check_architecture(folder: Path, name: str, *, allow_question_answering: boo
             )
         raise _not_masked_lm(name, f"found architectures {found}", ", ".join(family.classes))
     keys = weight_names(folder, name)
-    if family.question_answering in found:
-        return False  # ModernBERT's QA model keeps "head.*", but its LM decoder is gone
+    if set(family.fine_tuned) & set(found):
+        return False  # ModernBERT's models for tasks keep "head.*", but its LM decoder is gone
     has_head = any(key in keys for key in family.head_keys)
     if model_type == "electra" and not has_head:
         raise _not_masked_lm(name, "it has no generator_predictions weights", "an ELECTRA generator")

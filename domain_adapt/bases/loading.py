@@ -58,7 +58,12 @@ def load_question_answering(folder: Path, *, seed: int | None) -> PreTrainedMode
 
 
 def load_classifier(
-    folder: Path, kind: Literal["text", "token"], labels: Sequence[str] | None, *, seed: int | None
+    folder: Path,
+    kind: Literal["text", "token"],
+    labels: Sequence[str] | None,
+    *,
+    seed: int | None,
+    problem_type: str | None = None,
 ) -> PreTrainedModel:
     """Returns a model that gives every text, or every token, a label; float32, on the CPU, in evaluation mode.
 
@@ -67,6 +72,7 @@ def load_classifier(
         kind: What is labelled.
         labels: The label of each output, in order; None: as the folder says.
         seed: None if the head must be there already.
+        problem_type: What transformers calls the kind of labels; None: as the folder says.
 
     Raises:
         DomainAdaptError: If encoder weights are missing or have the wrong shape, a file is damaged, or ``seed`` is None
@@ -78,6 +84,8 @@ def load_classifier(
     named: dict[str, Any] = {}
     if labels is not None:
         named = {"id2label": dict(enumerate(labels)), "label2id": {label: id for id, label in enumerate(labels)}}
+    if problem_type is not None:
+        named["problem_type"] = problem_type
     return _load_for_task(auto, folder, f"{kind}-classification", seed, **named)
 
 

@@ -72,7 +72,7 @@ class Base:
 
 
 def resolve_base(
-    name: str, *, workspace: Workspace, revision: str | None = None, allow_question_answering: bool = False
+    name: str, *, workspace: Workspace, revision: str | None = None, allow_fine_tuned: bool = False
 ) -> Base:
     """Returns the base that ``name`` stands for; no torch is imported.
 
@@ -82,7 +82,7 @@ def resolve_base(
         name: What the recipe or the command line says.
         workspace: Where checkpoints and the converted ``mini`` lie.
         revision: Branch, tag or commit on the Hub; plays no part for other bases.
-        allow_question_answering: Accept a model that is fine-tuned already (for stage 2).
+        allow_fine_tuned: Accept a model that is fine-tuned already (for stage 2).
 
     Raises:
         DomainAdaptError: If there is no such base, it cannot be reached, or it is not a supported masked LM.
@@ -96,13 +96,13 @@ def resolve_base(
     if path.is_dir() and (looks_like_path or "/" in name or (path / "config.json").is_file()):
         checkpoint = _checkpoint_in(path)
         if checkpoint:
-            return _from_checkpoint(checkpoint, allow_question_answering)
-        return _base(name, path, allow_question_answering=allow_question_answering)
+            return _from_checkpoint(checkpoint, allow_fine_tuned)
+        return _base(name, path, allow_fine_tuned=allow_fine_tuned)
     if looks_like_path:
         raise DomainAdaptError(f"base {name!r}: no such folder")
     store = CheckpointStore(workspace.checkpoints)
     if "@" in name or name in store.names():
-        return _from_checkpoint(store.find(name), allow_question_answering)
+        return _from_checkpoint(store.find(name), allow_fine_tuned)
     if not _HUB_ID.match(name):
         raise DomainAdaptError(
             f"base {name!r}: expected mini, a folder, a checkpoint such as medical@v1, or a Hub id such as "
@@ -116,7 +116,7 @@ def resolve_base(
         licence=snapshot.licence,
         url=f"https://huggingface.co/{name}",
         revision=snapshot.commit,
-        allow_question_answering=allow_question_answering,
+        allow_fine_tuned=allow_fine_tuned,
     )
 
 
@@ -141,9 +141,9 @@ def _base(
     url: str | None = None,
     revision: str | None = None,
     checkpoint: Checkpoint | None = None,
-    allow_question_answering: bool = False,
+    allow_fine_tuned: bool = False,
 ) -> Base:
-    has_lm_head = check_architecture(folder, name, allow_question_answering=allow_question_answering)
+    has_lm_head = check_architecture(folder, name, allow_fine_tuned=allow_fine_tuned)
     hashes = content_hashes(folder, name)
     if checkpoint:
         for file, found in hashes.items():
@@ -165,14 +165,14 @@ def _base(
     )
 
 
-def _from_checkpoint(checkpoint: Checkpoint, allow_question_answering: bool) -> Base:
+def _from_checkpoint(checkpoint: Checkpoint, allow_fine_tuned: bool) -> Base:
     return _base(
         checkpoint.ref,
         checkpoint.folder,
         licence=checkpoint.manifest.parent.licence,
         url=checkpoint.manifest.parent.url,
         checkpoint=checkpoint,
-        allow_question_answering=allow_question_answering,
+        allow_fine_tuned=allow_fine_tuned,
     )
 
 

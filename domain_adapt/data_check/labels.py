@@ -12,10 +12,11 @@ from domain_adapt.corpus.dedup import content_hash
 from domain_adapt.data_check.finding import Finding, error, warning
 from domain_adapt.data_check.sets import DataSet, Part
 from domain_adapt.data_check.wording import cuts_word, words
+from domain_adapt.tasks.labelled_rows import LONGEST_TEXT
 from domain_adapt.tasks.text_classification import reading as texts
 from domain_adapt.tasks.token_classification import reading as tokens
 
-LONG_TEXT, LONGEST_TEXT = 10_000, 1_000_000  # characters; a model reads the first 2,000 or so
+LONG_TEXT = 10_000  # characters; a model reads the first 2,000 or so
 RARE, UNEVEN = 5, 20  # labels seen fewer times in train; a label so many times as frequent as another
 
 
@@ -31,9 +32,9 @@ class Figures:
 
 
 def labels_of(record: Any) -> list[str]:
-    """Returns the labels of a record: of the text, or of each entity."""
+    """Returns the labels of a record: of the text, or of each entity; none where a text has a number."""
     if isinstance(record, texts.Record):
-        return [record.label]
+        return texts.labels_of(record.label)
     return [entity.label for entity in record.entities]
 
 
@@ -113,12 +114,17 @@ def _check_contradictions(data: DataSet) -> list[Finding]:
             if not isinstance(record, texts.Record):
                 return []
             others = seen[content_hash(record.text)]
+            own = _shown(record.label)
             for label, place in others.items():
-                if label != record.label:
-                    message = f"id {record.id!r}: label {record.label!r}, but {label!r} for the same text at {place}"
+                if label != own:
+                    message = f"id {record.id!r}: label {own}, but {label} for the same text at {place}"
                     findings.append(warning("contradiction", record.place, message))
-            others.setdefault(record.label, record.place)
+            others.setdefault(own, record.place)
     return findings
+
+
+def _shown(label: texts.Label) -> str:
+    return ", ".join(map(repr, label)) if isinstance(label, tuple) else repr(label)
 
 
 def label_order(found: Sequence[Figures]) -> list[str]:

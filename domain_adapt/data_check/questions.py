@@ -10,10 +10,11 @@ from statistics import fmean
 from domain_adapt.data_check.finding import Finding, error, warning
 from domain_adapt.data_check.sets import DataSet
 from domain_adapt.data_check.wording import cuts_word, overlap, question_type, runs, words
+from domain_adapt.tasks.labelled_rows import LONGEST_TEXT
 from domain_adapt.tasks.question_answering.data import locate
 from domain_adapt.tasks.question_answering.reading import Record
 
-LONG_CONTEXT, LONGEST_CONTEXT = 50_000, 1_000_000  # characters; some 80 and 1,600 windows of a question
+LONG_CONTEXT = 50_000  # characters; some 80 windows of a question
 LONG_ANSWER = 30  # words; `question_answering.max_answer_length` is 30 tokens
 COPIED_RUN = 8  # words in a row that question and context share
 COPIED_SHARE = 0.03
@@ -48,8 +49,8 @@ def check_records(records: Sequence[Record]) -> list[Finding]:
         if not record.context.strip():
             findings.append(error("blank", place, "the context is blank"))
         length = len(record.context)
-        if length > LONGEST_CONTEXT:
-            findings.append(error("long context", place, f"{length:,} characters; at most {LONGEST_CONTEXT:,}"))
+        if length > LONGEST_TEXT:
+            findings.append(error("long context", place, f"{length:,} characters; at most {LONGEST_TEXT:,}"))
         elif length > LONG_CONTEXT:
             findings.append(warning("long context", place, f"{length:,} characters"))
         for text, start in dict.fromkeys(record.answers):

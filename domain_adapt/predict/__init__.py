@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.predict.files import predict_file
+from domain_adapt.predict.files import predict_file, predict_stream
 from domain_adapt.predict.finding import architecture, find_model
 from domain_adapt.predict.labels import EntityTagger, TextClassifier
 from domain_adapt.predict.questions import QuestionAnswerer
 from domain_adapt.workspace import Workspace
 
-__all__ = ["EntityTagger", "Predictor", "QuestionAnswerer", "TextClassifier", "load", "predict_file"]
+__all__ = ["EntityTagger", "Predictor", "QuestionAnswerer", "TextClassifier", "load", "predict_file", "predict_stream"]
 
 Predictor = QuestionAnswerer | TextClassifier | EntityTagger
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,7 +69,7 @@ class _Labeller:
 
 
 class TextClassifier:
-    """Gives texts a label.
+    """Gives texts, or pairs of texts, a label, several, or a number.
 
     >>> TextClassifier("medical-topics")("The femur is the longest bone.")  # doctest: +SKIP
     {'label': 'anatomy', 'score': 0.91}
@@ -97,23 +97,52 @@ class TextClassifier:
     ) -> None:
         from domain_adapt.tasks.labelled_rows import labels_of_config
         from domain_adapt.tasks.text_classification.features import Settings
+        from domain_adapt.tasks.text_classification.problem import problem_of_config
 
         self._labeller = _Labeller("text", path, device, precision, max_length, workspace)
-        self.labels = labels_of_config(self._labeller.model.config)
-        self._settings = Settings(self._labeller.max_length, self.labels)
+        config = self._labeller.model.config
+        self.labels = labels_of_config(config)
+        self._settings = Settings(self._labeller.max_length, self.labels, problem_of_config(config))
+        trained = trained_settings(self._labeller.folder, TextClassificationSettings, "text_classification", {})
+        self.columns = (trained.text, *([trained.text_pair] if trained.text_pair else []))
+        self.options = ("--text", "--text-pair")[: len(self.columns)]
 
-    def __call__(self, text: str | Sequence[str], *, batch_size: int = 16) -> Any:
-        """Returns ``{"label", "score"}`` (a probability in (0, 1]), or a list of them for a list of texts.
+    def __call__(
+        self, text: str | Sequence[str], text_pair: str | Sequence[str] | None = None, *, batch_size: int = 16
+    ) -> Any:
+        """Returns the prediction of a text as a dict, or a list of them for a list of texts.
+
+        One label a text: ``{"label", "score"}``, with its probability in (0, 1]. Several: ``{"labels", "scores"}``, all
+        labels of a probability of at least a half, and the probability of every one. A number: ``{"value"}``.
+
+        Args:
+            text: One, or several.
+            text_pair: The second text of each, if the model reads pairs.
+            batch_size: Texts in one forward pass.
 
         Raises:
-            DomainAdaptError: If a text is blank.
+            DomainAdaptError: If a text is blank, or there are not as many second texts as texts.
         """
         from domain_adapt.tasks.text_classification.features import featurise
 
-        examples = [Text(str(number), one, "") for number, one in enumerate(_texts(text))]
+        texts = _texts(text)
+        pairs = [""] * len(texts) if text_pair is None else _texts(text_pair)
+        if len(texts) != len(pairs):
+            raise DomainAdaptError(f"{len(texts)} texts but {len(pairs)} second texts: expected as many")
+        both = enumerate(zip(texts, pairs, strict=True))
+        examples = [Text(str(number), one, "", pair=pair) for number, (one, pair) in both]
+        if self._settings.problem != "single-label":  # the label only has to be of the right kind
+            label: tuple[str, ...] | float = () if self._settings.problem == "multi-label" else 0.0
+            examples = [replace(example, label=label) for example in examples]
         found = self._labeller.predict(examples, self._settings, featurise, batch_size)
         rows = [asdict(prediction) for prediction in found]
         return rows[0] if isinstance(text, str) else rows
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]], *, batch_size: int = 16) -> list[dict[str, Any]]:
+        """Returns the prediction for each row, whose columns are called as the checkpoint's recipe says."""
+        columns = [[row[name] for row in rows] for name in self.columns]
+        found: list[dict[str, Any]] = self(*columns, batch_size=batch_size)
+        return found
 
 
 class EntityTagger:
@@ -125,6 +154,9 @@ class EntityTagger:
     The arguments are those of :class:`TextClassifier`; the model is one that ``AutoModelForTokenClassification`` loads,
     with BIO tags. A text longer than ``max_length`` tokens is read in several pieces.
     """
+
+    options = ("--text",)
+    columns = ("text",)
 
     def __init__(
         self,
@@ -157,6 +189,10 @@ class EntityTagger:
             for one, prediction in zip(texts, found, strict=True)
         ]
         return rows[0] if isinstance(text, str) else rows
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]], *, batch_size: int = 16) -> list[dict[str, Any]]:
+        """Returns ``{"entities": [...]}`` for each row with ``text``."""
+        return [{"entities": entities} for entities in self([row["text"] for row in rows], batch_size=batch_size)]
 
 
 def _texts(text: str | Sequence[str]) -> list[str]:

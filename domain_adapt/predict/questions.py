@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ class QuestionAnswerer:
     Raises:
         DomainAdaptError: If there is no such model, or it has no question-answering head.
     """
+
+    options = ("--question", "--context")
+    columns = ("question", "context")
 
     def __init__(
         self,
@@ -101,6 +104,12 @@ class QuestionAnswerer:
             for ranked in self._rank(examples[begin : begin + CHUNK], top_k, batch_size, allow_no_answer):
                 found.append(ranked if top_k > 1 else ranked[0])
         return found[0] if single else found
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]], *, batch_size: int = 16) -> list[dict[str, Any]]:
+        """Returns ``question`` and the answer's fields for each row with ``question`` and ``context``."""
+        questions = [row["question"] for row in rows]
+        answers = self(questions, [row["context"] for row in rows], batch_size=batch_size)
+        return [{"question": question, **answer} for question, answer in zip(questions, answers, strict=True)]
 
     def _rank(
         self, examples: Sequence[Example], top_k: int, batch_size: int, allow_no_answer: bool

@@ -196,14 +196,22 @@ class QuestionAnsweringSettings(Table):
 
 
 class TextClassificationSettings(Table):
-    """One label a text."""
+    """A label, several or a number for a text, or for a pair of texts."""
 
-    max_length: int = Field(320, ge=8, description="tokens of a text; what is longer is cut, and counted")
+    problem: Literal["single-label", "multi-label", "regression"] = Field(
+        "single-label", description="one label a text, any number of labels, or a number"
+    )
+    text: str = Field("text", description="column of the text; a.b is the field b of the object in column a")
+    text_pair: str | None = Field(None, description="column of a second text, e.g. the context of a question")
+    label: str = Field("label", description="column of the label, of the list of labels, or of the number")
+    max_length: int = Field(320, ge=8, description="tokens of the text or of both; what is longer is cut, and counted")
 
 
 class TokenClassificationSettings(Table):
     """Labelled spans in a text."""
 
+    tokens: str = Field("tokens", description="column of the tokens, where there is a tag a token")
+    tags: str = Field("tags", description="column of their tags")
     max_length: int = Field(128, ge=8, description="tokens in a row; a longer text makes several")
 
 

@@ -55,17 +55,16 @@ class TaskType(Protocol):
     def name(self) -> str:
         """The word for it in ``task.toml``."""
 
-    @property
-    def selection_metric(self) -> str:
-        """Key of :meth:`metric` by which the best epoch is chosen; higher is better."""
+    def selection_metric(self, recipe: TaskRecipe) -> str:
+        """Returns the key of :meth:`metric` by which the best epoch is chosen; higher is better."""
 
-    def load_model(self, folder: Path, examples: Sequence[Any], *, seed: int) -> PreTrainedModel:
+    def load_model(self, folder: Path, examples: Sequence[Any], recipe: TaskRecipe, *, seed: int) -> PreTrainedModel:
         """Returns the model in ``folder`` with a head for this task; a new one is drawn from ``seed``."""
 
     def settings(self, recipe: TaskRecipe, config: Any) -> Any:
         """Returns the table of the recipe that belongs to this task type, fitted to a model's configuration."""
 
-    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Any]:
+    def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe) -> LoadedExamples[Any]:
         """Returns the labelled examples in files or in a Hub data set; errors name the line."""
 
     def group(self, example: Any) -> str:

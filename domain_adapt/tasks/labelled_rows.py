@@ -11,6 +11,8 @@ from domain_adapt.hub_datasets import resolve_commit, stream_rows
 from domain_adapt.recipes import HubDataset
 from domain_adapt.tasks.rows import read_rows
 
+LONGEST_TEXT = 1_000_000  # characters
+
 
 class Placed(Protocol):
     """An example that knows where it came from."""
@@ -44,11 +46,21 @@ def load(source: Sequence[Path] | HubDataset, parse: Callable[[Any, str], Exampl
         example = parse(row, place)
         if not example.text.strip():
             raise DomainAdaptError(f"{place}: id {example.id!r}: the text is blank")
+        check_length(example.text, "text", f"{place}: id {example.id!r}")
         if example.id in places:
             raise DomainAdaptError(f"{place}: id {example.id!r} was used before, at {places[example.id]}")
         places[example.id] = place
         examples.append(example)
     return examples
+
+
+def check_length(text: str, what: str, place: str) -> None:
+    """Raises DomainAdaptError for a text that is too long to be one: files joined by mistake, a book, a dump."""
+    if len(text) > LONGEST_TEXT:
+        raise DomainAdaptError(
+            f"{place}: the {what} has {len(text):,} characters; expected at most {LONGEST_TEXT:,}",
+            hint="cut it into passages, and see whether a quotation mark or a line end is missing",
+        )
 
 
 def check_known(examples: Iterable[tuple[str, str]], labels: Sequence[str]) -> None:
@@ -81,7 +93,14 @@ def hub_rows(dataset: HubDataset) -> Iterator[tuple[str, Any]]:
     folder = Path(dataset.hub).expanduser()
     local = folder if folder.is_dir() else None
     commit = resolve_commit(dataset.hub, dataset.revision) if local is None else None
-    rows = stream_rows(dataset.hub, config=dataset.config, split=dataset.split, commit=commit, local=local)
+    rows = stream_rows(
+        dataset.hub,
+        config=dataset.config,
+        split=dataset.split,
+        commit=commit,
+        local=local,
+        converted=dataset.revision == "refs/convert/parquet",
+    )
     for number, row in enumerate(rows, start=1):
         yield f"{hub_label(dataset)} row {number}", row
 

@@ -141,7 +141,7 @@ def test_a_fine_tuned_model_can_be_a_start_of_stage_2_only(copy: Path, tmp_path:
     save_model(load_question_answering(copy, seed=0), folder)
     with pytest.raises(DomainAdaptError, match="RobertaForQuestionAnswering"):
         resolve_base(str(folder), workspace=workspace)
-    base = resolve_base(str(folder), workspace=workspace, allow_question_answering=True)
+    base = resolve_base(str(folder), workspace=workspace, allow_fine_tuned=True)
     assert not base.has_lm_head
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from domain_adapt.data_check import check
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.recipes import TaskRecipe
 from domain_adapt.tasks import task_type
 from domain_adapt.tasks.brat import read_brat
 from domain_adapt.tasks.rows import is_readable, read_rows
@@ -65,7 +66,9 @@ def test_a_document_is_one_row_of_its_text_bound_annotations(tmp_path):
 
 def test_it_is_read_for_training_and_for_the_check(tmp_path):
     path = write(tmp_path, TEXT, ANNOTATIONS)
-    (example,) = task_type("token-classification").load([path]).examples
+    (example,) = (
+        task_type("token-classification").load([path], TaskRecipe(name="x", type="token-classification")).examples
+    )
     assert example.id == "note" and example.text == TEXT
     assert [(one.start, one.end, one.label) for one in example.entities] == [
         (0, 5, "Disease"),
@@ -218,7 +221,7 @@ def test_overlapping_spans_are_refused_where_entities_become_tags(tmp_path):
     path = write(tmp_path, TEXT, "T1\tDisease 0 9\tFever and\nT2\tDisease 6 17\tand a cough\n")
     assert len(row(path)["entities"]) == 2
     with pytest.raises(DomainAdaptError) as caught:
-        task_type("token-classification").load([path])
+        task_type("token-classification").load([path], TaskRecipe(name="x", type="token-classification"))
     assert caught.value.message == f"{path}: id 'note': entity Disease 6:17 overlaps the one before it"
 
 

@@ -41,7 +41,7 @@ def test_the_whole_way_from_file_to_metric(tmp_path: Path, wordpiece: Any):
     settings = task.settings(recipe, BertConfig(max_position_embeddings=512))
     assert settings == QuestionAnsweringSettings()
     assert task.settings(recipe, BertConfig(max_position_embeddings=64)).max_length == 64
-    examples = task.load([path]).examples
+    examples = task.load([path], recipe).examples
     assert [task.group(example) for example in examples] == ["fever day", "pain"]
     features = task.featurise(examples, wordpiece, settings)
     objective = task.objective(features, wordpiece.pad_token_id, recipe.finetune)
@@ -52,6 +52,6 @@ def test_the_whole_way_from_file_to_metric(tmp_path: Path, wordpiece: Any):
     start[1, 0] = 5
     predictions = task.decode((start, end), features, examples, settings)
     assert [one.text for one in predictions] == ["day", ""]
-    assert task.metric(examples, predictions)[task.selection_metric] == 100
+    assert task.metric(examples, predictions)[task.selection_metric(recipe)] == 100
     with pytest.raises(ValueError, match="different ids"):
         task.metric(examples, predictions[::-1])

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from domain_adapt.data_check import check
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.recipes import TaskRecipe
 from domain_adapt.tasks import task_type
 from domain_adapt.tasks.rows import read_rows
 
@@ -77,7 +78,9 @@ def test_conll(tmp_path):
         (f"{path}:3", {"tokens": ["Chest", "pain"], "tags": ["B-disease", "I-disease"]}),
         (f"{path}:7", {"tokens": ["Fever"], "tags": ["O"]}),
     ]
-    (first, _) = task_type("token-classification").load([path]).examples
+    (first, _) = (
+        task_type("token-classification").load([path], TaskRecipe(name="x", type="token-classification")).examples
+    )
     assert first.text == "Chest pain" and first.id == f"{path}:3" and first.entities[0].end == 10
     path.write_text("Chest B-disease\npain\n")
     with pytest.raises(DomainAdaptError, match=r"x\.conll:2: expected a token and its tag, found 'pain'"):
@@ -98,7 +101,7 @@ def test_another_ending(tmp_path):
 def test_tables_are_labelled_texts_for_training_and_for_the_check(tmp_path):
     path = tmp_path / "train.csv"
     path.write_text("text,label\nfever and cough,medicine\nbonds and shares,finance\n")
-    found = task_type("text-classification").load([path]).examples
+    found = task_type("text-classification").load([path], TaskRecipe(name="x", type="text-classification")).examples
     assert [(one.text, one.label) for one in found] == [
         ("fever and cough", "medicine"),
         ("bonds and shares", "finance"),

@@ -7,12 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.recipes import FinetuneSettings
+from domain_adapt.recipes import FinetuneSettings, TextClassificationSettings
 from domain_adapt.tasks import task_type
 from domain_adapt.tasks.text_classification.data import Example, load_examples
-from domain_adapt.tasks.text_classification.features import Objective, Settings, featurise
+from domain_adapt.tasks.text_classification.decoding import decode
+from domain_adapt.tasks.text_classification.features import Features, Settings, featurise
 from domain_adapt.tasks.text_classification.metric import ClassificationMetric
+from domain_adapt.tasks.text_classification.objective import Objective
 
+PLAIN = TextClassificationSettings()
 SETTINGS = Settings(16, ("a", "b"))
 EXAMPLES = [Example("1", "Fever and cough.", "b"), Example("2", "The heart pumps blood into the aorta.", "a")]
 
@@ -24,7 +27,7 @@ def write(path, *rows):
 
 def test_loading(tmp_path):
     rows = [{"id": 7, "text": "Fever.", "label": 1}, {"text": "Cough.", "label": "b"}]
-    found = load_examples(write(tmp_path / "x.jsonl", *rows)).examples
+    found = load_examples(write(tmp_path / "x.jsonl", *rows), PLAIN).examples
     assert [(one.id, one.label) for one in found] == [("7", "1"), (f"{tmp_path}/x.jsonl:2", "b")]
     assert "x.jsonl" not in repr(found[0])  # where a file lies is no part of what it says
 
@@ -41,7 +44,87 @@ def test_loading(tmp_path):
 )
 def test_bad_rows_are_named(tmp_path, rows, message):
     with pytest.raises(DomainAdaptError, match=message):
-        load_examples(write(tmp_path / "x.jsonl", *rows))
+        load_examples(write(tmp_path / "x.jsonl", *rows), PLAIN)
+
+
+def read(tmp_path, row, **settings):
+    path = tmp_path / "x.jsonl"
+    path.write_text(row + "\n")
+    return load_examples([path], TextClassificationSettings(**settings)).examples[0]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [('["b", "a", "b"]', ("a", "b")), ('"b|a"', ("a", "b")), ("[]", ()), ('""', ()), ("[3]", ("3",))],
+)
+def test_several_labels(tmp_path, label, expected):
+    assert read(tmp_path, f'{{"text": "t", "label": {label}}}', problem="multi-label").label == expected
+
+
+@pytest.mark.parametrize(("label", "expected"), [("1.5", 1.5), ("2", 2.0), ('"-0.25"', -0.25)])
+def test_numbers(tmp_path, label, expected):
+    assert read(tmp_path, f'{{"text": "t", "label": {label}}}', problem="regression").label == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "message"),
+    [
+        ('{"text": "t", "label": NaN}', {"problem": "regression"}, "expected a finite number, found a number nan"),
+        ('{"text": "t", "label": "high"}', {"problem": "regression"}, "expected a finite number, found text 'high'"),
+        ('{"text": "t", "label": true}', {"problem": "regression"}, "expected a finite number, found true/false True"),
+        ('{"text": "t", "label": 3}', {"problem": "multi-label"}, "expected a list of labels, found a number 3"),
+        ('{"text": "t", "label": ["a", ""]}', {"problem": "multi-label"}, "expected a list of texts or whole numbers"),
+        ('{"text": "t", "label": ""}', {}, "expected a text or a whole number, found text ''"),
+        ('{"q": "t", "label": "a"}', {"text": "q", "text_pair": "c"}, 'field \'c\' is missing; expected {"q", "c", '),
+        ('{"q": "t", "c": " ", "label": "a"}', {"text": "q", "text_pair": "c"}, "field 'c': the text is blank"),
+    ],
+)
+def test_labels_that_are_none(tmp_path, row, settings, message):
+    with pytest.raises(DomainAdaptError) as caught:
+        read(tmp_path, row, **settings)
+    assert caught.value.message.startswith(f"{tmp_path / 'x.jsonl'}:1: ") and message in caught.value.message
+
+
+def test_a_text_that_is_a_whole_book(tmp_path):
+    with pytest.raises(
+        DomainAdaptError, match=r"x\.jsonl:1: id .*: the text has 1,000,001 characters; expected at most"
+    ):
+        read(tmp_path, json.dumps({"text": "a" * 1_000_001, "label": "a"}))
+
+
+def test_the_loss_of_several_labels_is_the_stock_model_s():
+    labels = np.array([[1, 0, 1], [0, 0, 1]], dtype=np.float32)
+    logits, targets = torch.tensor([[0.5, -1.0, 2.0], [1.5, 0.0, -0.5]]), torch.tensor(labels)
+    found = Objective(made(labels), 0, FinetuneSettings())._loss(logits, targets)
+    stock = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets)
+    assert float(found) == pytest.approx(2 * float(stock), rel=1e-6)  # a sum over two texts, not a mean
+    balanced = Objective(made(labels), 0, FinetuneSettings(class_weights="balanced"))._loss
+    # Label 0: of two texts one has it, so 1; label 1: none, so 1; label 2: both, so 0.
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits, targets, pos_weight=torch.tensor([1.0, 1.0, 0.0])
+    )
+    assert float(balanced(logits, targets)) == pytest.approx(2 * float(expected), rel=1e-6)
+
+
+def test_the_loss_of_numbers_does_not_hang_on_their_unit():
+    labels = np.array([1.0, 3.0, 5.0], dtype=np.float32)
+    for unit in (1.0, 1000.0):
+        loss = Objective(made(labels * unit), 0, FinetuneSettings())._loss
+        found = loss(torch.tensor([[2.0], [3.0]]) * unit, torch.tensor([1.0, 3.0]) * unit)
+        assert float(found) == pytest.approx(1 / (8 / 3), rel=1e-5)  # one error of 1; the variance is 8/3
+    with pytest.raises(DomainAdaptError, match=r"finetune\.label_smoothing: a regression has no labels"):
+        Objective(made(labels), 0, FinetuneSettings(label_smoothing=0.1))
+
+
+def made(labels):
+    splits = np.arange(len(labels) + 1)
+    return Features(np.zeros(len(labels), dtype=np.int32), None, splits, labels, labels.shape[-1])
+
+
+def test_what_logits_say():
+    several = decode(np.array([[0.0, -2.0]], dtype=np.float32), Settings(16, ("a", "b"), "multi-label"))[0]
+    assert several.labels == ("a",) and several.scores == pytest.approx({"a": 0.5, "b": 1 / (1 + np.e**2)})
+    assert decode(np.array([[1.5]], dtype=np.float32), Settings(16, ("value",), "regression"))[0].value == 1.5
 
 
 def test_a_label_that_was_not_trained_on_is_named(wordpiece):

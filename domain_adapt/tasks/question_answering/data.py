@@ -10,7 +10,7 @@ from pathlib import Path
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import HubDataset
 from domain_adapt.tasks.interface import LoadedExamples
-from domain_adapt.tasks.labelled_rows import hub_label, hub_rows
+from domain_adapt.tasks.labelled_rows import check_length, hub_label, hub_rows
 from domain_adapt.tasks.question_answering.reading import Record, parse_record, read_records
 
 _log = logging.getLogger(__name__)
@@ -87,6 +87,7 @@ def _build(records: Iterable[Record], source: str) -> LoadedExamples[Example]:
         if record.id in places:
             raise DomainAdaptError(f"{record.place}: id {record.id!r} was used before, at {places[record.id]}")
         places[record.id] = record.place
+        check_length(record.context, "context", f"{record.place}: id {record.id!r}")
         answerable += bool(record.answers)
         blank = next((name for name in ("question", "context") if not getattr(record, name).strip()), None)
         if blank:

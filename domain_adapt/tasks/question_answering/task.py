@@ -25,9 +25,14 @@ class QuestionAnswering:
     """See :class:`domain_adapt.tasks.interface.TaskType`."""
 
     name = "question-answering"
-    selection_metric = "f1"
 
-    def load_model(self, folder: Path, examples: Sequence[Example], *, seed: int) -> PreTrainedModel:
+    def selection_metric(self, recipe: TaskRecipe) -> str:
+        """Returns ``f1``."""
+        return "f1"
+
+    def load_model(
+        self, folder: Path, examples: Sequence[Example], recipe: TaskRecipe, *, seed: int
+    ) -> PreTrainedModel:
         """Returns a QA model that knows from its configuration whether questions may be unanswerable."""
         model = load_question_answering(folder, seed=seed)
         model.config.allow_no_answer = any(not example.answers for example in examples)
@@ -40,7 +45,7 @@ class QuestionAnswering:
 
         return fit_to_model(recipe.question_answering, config)
 
-    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+    def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe) -> LoadedExamples[Example]:
         """Returns the questions in files (flat JSONL, nested SQuAD JSON) or in a Hub data set."""
         return load_hub_examples(source) if isinstance(source, HubDataset) else load_examples(source)
 

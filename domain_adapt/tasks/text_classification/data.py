@@ -7,31 +7,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domain_adapt.recipes import HubDataset
+from domain_adapt.recipes import HubDataset, TextClassificationSettings
 from domain_adapt.tasks import labelled_rows
 from domain_adapt.tasks.interface import LoadedExamples
-from domain_adapt.tasks.text_classification.reading import parse_record
+from domain_adapt.tasks.text_classification.reading import Label, parse_record
 
 
 @dataclass(frozen=True)
 class Example:
-    """A text and its label; ``place`` says where it stands and is no part of the content."""
+    """A text, perhaps a second one, and what they are labelled with.
+
+    ``place`` says where it stands and is no part of the content.
+    """
 
     id: str
     text: str
-    label: str
+    label: Label
     place: str = field(default="", compare=False, repr=False)
+    pair: str = ""
 
 
-def load_examples(source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
-    """Returns the labelled texts in JSON files or in a Hub data set with the columns ``text`` and ``label``.
+def load_examples(source: Sequence[Path] | HubDataset, settings: TextClassificationSettings) -> LoadedExamples[Example]:
+    """Returns the labelled texts in files or in a Hub data set.
+
+    Args:
+        source: Where they are.
+        settings: Names of the columns and what the label is.
 
     Raises:
         DomainAdaptError: Names file and line of the first row that is wrong.
     """
-    return LoadedExamples(labelled_rows.load(source, _parse))
 
+    def parse(row: Any, place: str) -> Example:
+        record = parse_record(row, place, settings)
+        return Example(record.id, record.text, record.label, place, record.pair)
 
-def _parse(row: Any, place: str) -> Example:
-    record = parse_record(row, place)
-    return Example(record.id, record.text, record.label, place)
+    return LoadedExamples(labelled_rows.load(source, parse))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,43 +11,56 @@ from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
 from domain_adapt.tasks.interface import LoadedExamples, TaskType
 from domain_adapt.tasks.labelled_rows import check_known, labels_of_config
 from domain_adapt.tasks.text_classification.data import Example, load_examples
+from domain_adapt.tasks.text_classification.problem import STOCK_NAMES, problem_of_config
+from domain_adapt.tasks.text_classification.reading import labels_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from transformers import PreTrainedModel
 
-    from domain_adapt.tasks.text_classification.features import Features, Objective, Settings
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A label and its probability in (0, 1]."""
-
-    label: str
-    score: float
+    from domain_adapt.tasks.text_classification.decoding import Prediction
+    from domain_adapt.tasks.text_classification.features import Features, Settings
+    from domain_adapt.tasks.text_classification.objective import Objective
 
 
 class TextClassification:
     """See :class:`domain_adapt.tasks.interface.TaskType`."""
 
     name = "text-classification"
-    selection_metric = "macro_f1"
 
-    def load_model(self, folder: Path, examples: Sequence[Example], *, seed: int) -> PreTrainedModel:
-        """Returns a model with one output for each label of the training examples, in alphabetical order."""
-        return load_classifier(folder, "text", sorted({example.label for example in examples}), seed=seed)
+    def selection_metric(self, recipe: TaskRecipe) -> str:
+        """Returns ``macro_f1``; for a regression ``r2``: a correlation does not see that numbers are all too small."""
+        return "r2" if recipe.text_classification.problem == "regression" else "macro_f1"
+
+    def load_model(
+        self, folder: Path, examples: Sequence[Example], recipe: TaskRecipe, *, seed: int
+    ) -> PreTrainedModel:
+        """Returns a model with an output a label of the training examples, in alphabetical order, or one for a number.
+
+        A new output of a number starts at the mean of the training labels and varies with their deviation.
+        """
+        from domain_adapt.tasks.text_classification.regression import start_head
+
+        problem = recipe.text_classification.problem
+        is_number = problem == "regression"
+        labels = ["value"] if is_number else sorted({label for one in examples for label in labels_of(one.label)})
+        model = load_classifier(folder, "text", labels, seed=seed, problem_type=STOCK_NAMES[problem])
+        if is_number:
+            start_head(model, [float(str(example.label)) for example in examples])
+        return model
 
     def settings(self, recipe: TaskRecipe, config: Any) -> Settings:
         """Returns the ``[text_classification]`` table, texts no longer than the model can read, and its labels."""
         from domain_adapt.tasks.text_classification.features import Settings
 
         wanted = recipe.text_classification.max_length
-        return Settings(min(wanted, longest_input(config) or wanted), labels_of_config(config))
+        fitting = min(wanted, longest_input(config) or wanted)
+        return Settings(fitting, labels_of_config(config), problem_of_config(config))
 
-    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+    def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe) -> LoadedExamples[Example]:
         """Returns the labelled texts in files or in a Hub data set."""
-        return load_examples(source)
+        return load_examples(source, recipe.text_classification)
 
     def group(self, example: Example) -> str:
         """Returns the text."""
@@ -58,12 +70,12 @@ class TextClassification:
         """Returns one row a text."""
         from domain_adapt.tasks.text_classification.features import featurise
 
-        check_known(((example.place, example.label) for example in examples), settings.labels)
+        check_known(((one.place, label) for one in examples for label in labels_of(one.label)), settings.labels)
         return featurise(examples, tokenizer, settings)
 
     def objective(self, features: Features, pad_token_id: int, settings: FinetuneSettings) -> Objective:
         """Returns the training objective over the texts."""
-        from domain_adapt.tasks.text_classification.features import Objective
+        from domain_adapt.tasks.text_classification.objective import Objective
 
         return Objective(features, pad_token_id, settings)
 
@@ -78,7 +90,7 @@ class TextClassification:
         dtype: torch.dtype | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
-        """Returns (texts, labels) float32."""
+        """Returns (texts, outputs) float32."""
         import numpy as np
 
         from domain_adapt.tasks.token_rows import finite, forward
@@ -96,32 +108,23 @@ class TextClassification:
             found.update(zip(rows.tolist(), finite(outputs.logits), strict=True))
         return np.stack([found[row] for row in range(len(features))])
 
-    def tune(
-        self, logits: Any, features: Features, examples: Sequence[Example], settings: Settings
-    ) -> dict[str, float]:
+    def tune(self, logits: Any, features: Any, examples: Sequence[Example], settings: Settings) -> dict[str, float]:
         """Returns nothing: there is nothing to choose."""
         return {}
 
     def decode(
         self, logits: np.ndarray, features: Features, examples: Sequence[Example], settings: Settings
     ) -> list[Prediction]:
-        """Returns the likeliest label of each text."""
-        import numpy as np
+        """Returns the likeliest label of each text, or all that are likely, or the number."""
+        from domain_adapt.tasks.text_classification.decoding import decode
 
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        chances = powers / powers.sum(axis=1, keepdims=True)
-        best = chances.argmax(axis=1)
-        return [Prediction(settings.labels[index], float(row[index])) for index, row in zip(best, chances, strict=True)]
+        return decode(logits, settings)
 
     def metric(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Returns ``accuracy``, ``macro_f1`` and ``mcc``."""
-        from domain_adapt.tasks.text_classification.metric import ClassificationMetric
+        """Returns the figures of the metric that fits the predictions."""
+        from domain_adapt.tasks.text_classification.decoding import score
 
-        found: dict[str, float] = ClassificationMetric().compute(
-            predictions=[prediction.label for prediction in predictions],
-            references=[example.label for example in examples],
-        )
-        return found
+        return score(examples, predictions)
 
 
 TASK: TaskType = TextClassification()

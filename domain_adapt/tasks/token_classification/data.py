@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.recipes import HubDataset
+from domain_adapt.recipes import HubDataset, TokenClassificationSettings
 from domain_adapt.tasks import labelled_rows
+from domain_adapt.tasks.columns import renamed
 from domain_adapt.tasks.interface import LoadedExamples
 from domain_adapt.tasks.token_classification.reading import Entity, parse_record
 
@@ -24,14 +25,21 @@ class Example:
     place: str = field(default="", compare=False, repr=False)
 
 
-def load_examples(source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+def load_examples(
+    source: Sequence[Path] | HubDataset, settings: TokenClassificationSettings = TokenClassificationSettings()
+) -> LoadedExamples[Example]:
     """Returns the texts in JSON files or in a Hub data set, with character spans or with a tag a token.
+
+    Args:
+        source: Where they are.
+        settings: Names of the columns.
 
     Raises:
         DomainAdaptError: Names file and line of the first row that is wrong: a field missing, tags of another number
             than tokens, a span outside its text or over another one.
     """
-    return LoadedExamples(labelled_rows.load(source, _parse))
+    columns = {"tokens": settings.tokens, "tags": settings.tags}
+    return LoadedExamples(labelled_rows.load(source, lambda row, place: _parse(renamed(row, columns), place)))
 
 
 def _parse(row: Any, place: str) -> Example:

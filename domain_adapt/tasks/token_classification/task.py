@@ -33,9 +33,14 @@ class TokenClassification:
     """See :class:`domain_adapt.tasks.interface.TaskType`."""
 
     name = "token-classification"
-    selection_metric = "f1"
 
-    def load_model(self, folder: Path, examples: Sequence[Example], *, seed: int) -> PreTrainedModel:
+    def selection_metric(self, recipe: TaskRecipe) -> str:
+        """Returns ``f1``."""
+        return "f1"
+
+    def load_model(
+        self, folder: Path, examples: Sequence[Example], recipe: TaskRecipe, *, seed: int
+    ) -> PreTrainedModel:
         """Returns a model with one output for each BIO tag of the labels in the training examples."""
         from domain_adapt.tasks.token_classification.features import bio_tags
 
@@ -49,9 +54,9 @@ class TokenClassification:
         wanted = recipe.token_classification.max_length
         return Settings(min(wanted, longest_input(config) or wanted), labels_of_config(config))
 
-    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+    def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe) -> LoadedExamples[Example]:
         """Returns the texts with labelled spans in files or in a Hub data set."""
-        return load_examples(source)
+        return load_examples(source, recipe.token_classification)
 
     def group(self, example: Example) -> str:
         """Returns the text."""

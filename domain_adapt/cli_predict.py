@@ -1,0 +1,65 @@
+"""The command ``domain-adapt predict``: parse, call, print."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain_adapt.cli_process import prepare_process
+from domain_adapt.errors import DomainAdaptError
+
+
+def predict_command(
+    checkpoint: Annotated[
+        str, typer.Argument(help="a fine-tuned checkpoint (medical-qa, medical-qa@v1), a folder or a Hub id")
+    ],
+    question: Annotated[str | None, typer.Option(help="one question")] = None,
+    context: Annotated[str | None, typer.Option(help="the text to answer it from")] = None,
+    text: Annotated[str | None, typer.Option(help="one text to label, or to tag")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="its second text, for a model that reads pairs")] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", help="a file of rows (JSON lines, CSV, Parquet), or - for JSON lines from stdin"),
+    ] = None,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", help="where predictions go, JSON lines; without it to stdout")
+    ] = None,
+) -> None:
+    r"""Predict for one question, for one text, for a file of rows, or for rows as they come in.
+
+    A row has question and context, or text, or the columns that the checkpoint's recipe names, and perhaps an id.
+
+    \b
+    domain-adapt predict medical-qa --question "What pumps blood?" --context "The heart pumps blood."
+    domain-adapt predict medical-topics --input texts.csv --output labels.jsonl
+    cat texts.jsonl | domain-adapt predict medical-terms --input -
+    """
+    import json
+
+    asked = {"--question": question, "--context": context, "--text": text, "--text-pair": text_pair}
+    options = {name: value for name, value in asked.items() if value is not None}
+    if (input_file is None) == (not options) or (output_file is not None and input_file is None):
+        raise DomainAdaptError("expected --question with --context, or --text, or --input (and --output)")
+    prepare_process()
+    from domain_adapt.predict import load, predict_file, predict_stream
+
+    predictor = load(checkpoint)
+    if input_file is None:
+        if set(options) != set(predictor.options):
+            wanted = " with ".join(predictor.options)
+            raise DomainAdaptError(f"{checkpoint} is a {type(predictor).__name__}: expected {wanted}")
+        print(json.dumps(predictor(*(options[name] for name in predictor.options)), ensure_ascii=False))
+    elif str(input_file) == "-" and output_file is None:
+        predict_stream(predictor, sys.stdin, sys.stdout)
+    elif output_file is not None and str(input_file) != "-":
+        count = predict_file(predictor, input_file, output_file)
+        logging.getLogger(__name__).info("%d predictions written to %s", count, output_file)
+    else:
+        raise DomainAdaptError(
+            "expected --input FILE with --output FILE, or --input - alone",
+            hint="what is read from stdin goes to stdout: domain-adapt predict ... --input - < in.jsonl > out.jsonl",
+        )

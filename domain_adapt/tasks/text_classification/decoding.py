@@ -1,0 +1,77 @@
+"""From logits to labels or numbers, and from these to metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain_adapt.tasks.text_classification.data import Example
+from domain_adapt.tasks.text_classification.features import Settings
+from domain_adapt.tasks.text_classification.metric import ClassificationMetric, MultiLabelMetric, RegressionMetric
+from domain_adapt.tasks.text_classification.reading import labels_of
+
+
+@dataclass(frozen=True)
+class OneLabel:
+    """A label and its probability in (0, 1]."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class SeveralLabels:
+    """The labels whose probability is at least a half, and the probability of every label, in (0, 1)."""
+
+    labels: tuple[str, ...]
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Number:
+    """What a regression says, in the unit of the training labels."""
+
+    value: float
+
+
+Prediction = OneLabel | SeveralLabels | Number
+
+
+def decode(logits: np.ndarray, settings: Settings) -> list[Prediction]:
+    """Returns what (texts, outputs) float32 logits say of each text."""
+    if settings.problem == "regression":
+        return [Number(float(row[0])) for row in logits]
+    if settings.problem == "multi-label":
+        chances = 1 / (1 + np.exp(-logits.astype(np.float64)))
+        return [_several(dict(zip(settings.labels, row.tolist(), strict=True))) for row in chances]
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chances = powers / powers.sum(axis=1, keepdims=True)
+    best = chances.argmax(axis=1)
+    return [OneLabel(settings.labels[index], float(row[index])) for index, row in zip(best, chances, strict=True)]
+
+
+def score(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Returns the figures of :class:`ClassificationMetric`, :class:`MultiLabelMetric` or :class:`RegressionMetric`."""
+    found: dict[str, float]
+    if isinstance(predictions[0], Number):
+        found = RegressionMetric().compute(
+            predictions=[one.value for one in predictions if isinstance(one, Number)],
+            references=[example.label for example in examples],
+        )
+    elif isinstance(predictions[0], SeveralLabels):
+        found = MultiLabelMetric().compute(
+            predictions=[list(one.labels) for one in predictions if isinstance(one, SeveralLabels)],
+            references=[labels_of(example.label) for example in examples],
+        )
+    else:
+        found = ClassificationMetric().compute(
+            predictions=[one.label for one in predictions if isinstance(one, OneLabel)],
+            references=[example.label for example in examples],
+        )
+    return found
+
+
+def _several(scores: dict[str, float]) -> SeveralLabels:
+    return SeveralLabels(tuple(label for label, chance in scores.items() if chance >= 0.5), scores)
