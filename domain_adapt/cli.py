@@ -141,7 +141,8 @@ def predict_command(
     context: Annotated[str | None, typer.Option(help="the text to answer it from")] = None,
     text: Annotated[str | None, typer.Option(help="one text to label, or to tag")] = None,
     input_file: Annotated[
-        Path | None, typer.Option("--input", help="JSON lines with question and context, or with text (and id)")
+        Path | None,
+        typer.Option("--input", help="JSON lines with question and context, or choices, or with text (and id)"),
     ] = None,
     output_file: Annotated[Path | None, typer.Option("--output", help="where predictions go, JSON lines")] = None,
 ) -> None:
@@ -154,13 +155,15 @@ def predict_command(
     if options not in ({"--question", "--context"}, {"--text"}, {"--input", "--output"}):
         raise DomainAdaptError("expected --question with --context, or --text, or --input with --output")
     _prepare_process()
-    from domain_adapt.predict import QuestionAnswerer, load, predict_file
+    from domain_adapt.predict import ChoiceAnswerer, QuestionAnswerer, load, predict_file
 
     predictor = load(checkpoint)
     if input_file is not None and output_file is not None:
         count = predict_file(predictor, input_file, output_file)
         logging.getLogger(__name__).info("%d predictions written to %s", count, output_file)
         return
+    if isinstance(predictor, ChoiceAnswerer):
+        raise DomainAdaptError(f"{checkpoint} is a ChoiceAnswerer: expected --input with --output")
     if isinstance(predictor, QuestionAnswerer) != (text is None):
         wanted = "--question with --context" if text is not None else "--text"
         raise DomainAdaptError(f"{checkpoint} is a {type(predictor).__name__}: expected {wanted}")

@@ -100,9 +100,15 @@ def load_data(
     else:
         entry, domain = _recipe_data(recipe.values, domain)
         folder = recipe.folder
-    named = None if entry.dev is None else _load(kind, entry.dev, folder)
-    loaded, held = _divide(kind, _load(kind, entry.train, folder), named, recipe.values.finetune)
-    data = Data(domain, entry.licence, loaded, held, None if entry.test is None else _load(kind, entry.test, folder))
+    named = None if entry.dev is None else _load(kind, entry.dev, folder, recipe.values)
+    loaded, held = _divide(kind, _load(kind, entry.train, folder, recipe.values), named, recipe.values.finetune)
+    data = Data(
+        domain,
+        entry.licence,
+        loaded,
+        held,
+        None if entry.test is None else _load(kind, entry.test, folder, recipe.values),
+    )
     found = data.statistics()
     counted = ", ".join(f"{len(part.examples)} {_PARTS[name]} examples" for name, part in data.parts.items())
     repaired, dropped = found["labels_repaired"], found["examples_dropped"]
@@ -161,8 +167,10 @@ def _divide(
     return LoadedExamples(kept, repaired, dropped), LoadedExamples(held)
 
 
-def _load(kind: TaskType, reference: str | list[str] | HubDataset, folder: Path) -> LoadedExamples[Any]:
+def _load(
+    kind: TaskType, reference: str | list[str] | HubDataset, folder: Path, recipe: TaskRecipe
+) -> LoadedExamples[Any]:
     if isinstance(reference, HubDataset):
-        return kind.load(reference)
+        return kind.load(reference, recipe)
     paths = [reference] if isinstance(reference, str) else reference
-    return kind.load([folder / path for path in paths])
+    return kind.load([folder / path for path in paths], recipe)

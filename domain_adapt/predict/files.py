@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.predict.choices import ChoiceAnswerer, predict_choice_rows, read_choice_rows
 from domain_adapt.predict.finding import CHUNK
 from domain_adapt.predict.labels import EntityTagger, TextClassifier
 from domain_adapt.predict.questions import QuestionAnswerer
@@ -19,20 +20,25 @@ _TEXT_SCHEMA = '{"text": "..."} and, if you like, "id"'
 
 
 def predict_file(
-    predictor: QuestionAnswerer | TextClassifier | EntityTagger, input: Path, output: Path, *, batch_size: int = 16
+    predictor: QuestionAnswerer | ChoiceAnswerer | TextClassifier | EntityTagger,
+    input: Path,
+    output: Path,
+    *,
+    batch_size: int = 16,
 ) -> int:
     """Predicts for every line of a JSONL file and returns how many there were.
 
-    In: ``question`` and ``context``, or ``text``, and optionally ``id`` (the line number where absent), ``.gz`` or not.
-    Out, in the same order: ``id`` and ``question``, ``answer``, ``score``, ``start``, ``end``; or ``label`` and
-    ``score``; or ``entities``. The output appears whole or not at all.
+    In: ``question`` and ``context``, or ``question``, ``choices`` and perhaps ``context``, or ``text``, and optionally
+    ``id`` (the line number where absent), ``.gz`` or not. Out, in the same order: ``id`` and ``question``, ``answer``,
+    ``score``, ``start``, ``end``; or ``question``, ``choice``, ``answer``, ``score``; or ``label`` and ``score``; or
+    ``entities``. The output appears whole or not at all.
 
     Raises:
         DomainAdaptError: Names file and line of the first input that is wrong, before anything is computed; or says
             why the output cannot be written.
     """
     fields = ("text",) if isinstance(predictor, TextClassifier | EntityTagger) else ("question", "context")
-    asked = _read(input, fields)
+    asked = read_choice_rows(input) if isinstance(predictor, ChoiceAnswerer) else _read(input, fields)
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +60,13 @@ def predict_file(
 
 
 def _predict(
-    predictor: QuestionAnswerer | TextClassifier | EntityTagger, asked: Sequence[Mapping[str, Any]], batch_size: int
+    predictor: QuestionAnswerer | ChoiceAnswerer | TextClassifier | EntityTagger,
+    asked: Sequence[Mapping[str, Any]],
+    batch_size: int,
 ) -> Iterator[dict[str, Any]]:
+    if isinstance(predictor, ChoiceAnswerer):
+        yield from predict_choice_rows(predictor, asked, batch_size)
+        return
     if isinstance(predictor, TextClassifier | EntityTagger):
         found = predictor([one["text"] for one in asked], batch_size=batch_size)
         for one, prediction in zip(asked, found, strict=True):

@@ -40,7 +40,7 @@ class QuestionAnswering:
 
         return fit_to_model(recipe.question_answering, config)
 
-    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+    def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe | None = None) -> LoadedExamples[Example]:
         """Returns the questions in files (flat JSONL, nested SQuAD JSON) or in a Hub data set."""
         return load_hub_examples(source) if isinstance(source, HubDataset) else load_examples(source)
 

@@ -46,7 +46,7 @@ class TextClassification:
         wanted = recipe.text_classification.max_length
         return Settings(min(wanted, longest_input(config) or wanted), labels_of_config(config))
 
-    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+    def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe | None = None) -> LoadedExamples[Example]:
         """Returns the labelled texts in files or in a Hub data set."""
         return load_examples(source)
 

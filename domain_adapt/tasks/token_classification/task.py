@@ -49,7 +49,7 @@ class TokenClassification:
         wanted = recipe.token_classification.max_length
         return Settings(min(wanted, longest_input(config) or wanted), labels_of_config(config))
 
-    def load(self, source: Sequence[Path] | HubDataset) -> LoadedExamples[Example]:
+    def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe | None = None) -> LoadedExamples[Example]:
         """Returns the texts with labelled spans in files or in a Hub data set."""
         return load_examples(source)
 
