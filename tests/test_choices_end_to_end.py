@@ -13,7 +13,7 @@ from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import finetune
 from domain_adapt.predict import ChoiceAnswerer, load, predict_file
 
-FAST = ["finetune.learning_rate=3e-3", "budget.epochs=6", "finetune.batch_size=8"]
+FAST = ["finetune.learning_rate=3e-3", "budget.epochs=2", "finetune.batch_size=8"]
 RECIPE = """
 name = "exam"
 type = "multiple-choice"

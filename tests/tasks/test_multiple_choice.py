@@ -1,4 +1,5 @@
 import json
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -227,10 +228,10 @@ def test_the_loss_of_several_examples_is_torch_s_own_of_each(scores, smoothing):
     choices = torch.full((len(scores), max(counts)), -1)
     for row, (begin, count) in enumerate(zip(begins, counts, strict=True)):
         choices[row, :count] = torch.arange(begin, begin + count)
-    flat = torch.tensor(sum(scores, []), requires_grad=True)
+    flat = torch.tensor([*chain(*scores)], requires_grad=True)
     answers = torch.tensor([count - 1 for count in counts])
     loss = choice_loss(flat, choices, answers, smoothing)
-    other = torch.tensor(sum(scores, []), requires_grad=True)
+    other = torch.tensor([*chain(*scores)], requires_grad=True)
     expected = sum(
         functional.cross_entropy(other[begin : begin + count], torch.tensor(count - 1), label_smoothing=smoothing)
         for begin, count in zip(begins, counts, strict=True)
