@@ -1,8 +1,8 @@
 """Adapt a pretrained language model to a specialised field, then fine-tune it on a task.
 
 The public API: :func:`adapt`, :func:`finetune`, :func:`load`, :class:`QuestionAnswerer`,
-:class:`TextClassifier`, :class:`EntityTagger` and :func:`resolve`. Names are looked up when
-they are first used, so that ``import domain_adapt`` is quick.
+:class:`ChoiceAnswerer`, :class:`TextClassifier`, :class:`EntityTagger` and :func:`resolve`.
+Names are looked up when they are first used, so that ``import domain_adapt`` is quick.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from domain_adapt.checkpoints import resolve
     from domain_adapt.errors import DomainAdaptError
     from domain_adapt.finetune import finetune
-    from domain_adapt.predict import EntityTagger, QuestionAnswerer, TextClassifier, load
+    from domain_adapt.predict import ChoiceAnswerer, EntityTagger, QuestionAnswerer, TextClassifier, load
     from domain_adapt.workspace import Workspace
 
 __all__ = [
+    "ChoiceAnswerer",
     "DomainAdaptError",
     "EntityTagger",
     "QuestionAnswerer",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChoiceAnswerer": "domain_adapt.predict",
     "DomainAdaptError": "domain_adapt.errors",
     "EntityTagger": "domain_adapt.predict",
     "QuestionAnswerer": "domain_adapt.predict",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ def predict_command(
     ],
     question: Annotated[str | None, typer.Option(help="one question")] = None,
     context: Annotated[str | None, typer.Option(help="the text to answer it from")] = None,
+    choice: Annotated[list[str] | None, typer.Option(help="one of the choices of a question (repeat it)")] = None,
     text: Annotated[str | None, typer.Option(help="one text to label, or to tag")] = None,
     text_pair: Annotated[str | None, typer.Option(help="its second text, for a model that reads pairs")] = None,
     input_file: Annotated[
@@ -41,7 +42,9 @@ def predict_command(
     import json
 
     asked = {"--question": question, "--context": context, "--text": text, "--text-pair": text_pair}
-    options = {name: value for name, value in asked.items() if value is not None}
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if choice:
+        options["--choice"] = choice
     if (input_file is None) == (not options) or (output_file is not None and input_file is None):
         raise DomainAdaptError("expected --question with --context, or --text, or --input (and --output)")
     prepare_process()
@@ -49,10 +52,11 @@ def predict_command(
 
     predictor = load(checkpoint)
     if input_file is None:
-        if set(options) != set(predictor.options):
+        if set(options) - set(predictor.optional) != set(predictor.options):
             wanted = " with ".join(predictor.options)
             raise DomainAdaptError(f"{checkpoint} is a {type(predictor).__name__}: expected {wanted}")
-        print(json.dumps(predictor(*(options[name] for name in predictor.options)), ensure_ascii=False))
+        names = [name for name in (*predictor.options, *predictor.optional) if name in options]
+        print(json.dumps(predictor(*(options[name] for name in names)), ensure_ascii=False))
     elif str(input_file) == "-" and output_file is None:
         predict_stream(predictor, sys.stdin, sys.stdout)
     elif output_file is not None and str(input_file) != "-":

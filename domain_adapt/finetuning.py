@@ -242,7 +242,7 @@ class Finetuning:
             self._model,
             objective,
             plan,
-            Load(int(lengths.max())),
+            Load(objective.row_tokens),
             runtime=self._runtime,
             settings=values.runtime,
             run_folder=self._run.folder,

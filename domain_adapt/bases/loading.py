@@ -57,6 +57,23 @@ def load_question_answering(folder: Path, *, seed: int | None) -> PreTrainedMode
     return _load_for_task(AutoModelForQuestionAnswering, folder, "question-answering", seed)
 
 
+def load_multiple_choice(folder: Path, *, seed: int | None) -> PreTrainedModel:
+    """Returns a model that scores the choices of a question; float32, on the CPU, in evaluation mode.
+
+    Args:
+        folder: A masked LM or encoder, whose new head is drawn from ``seed``, or a model for multiple choice, which
+            keeps its head.
+        seed: None if the head must be there already.
+
+    Raises:
+        DomainAdaptError: If encoder weights are missing or have the wrong shape, a file is damaged, or ``seed`` is None
+            and there is no such head.
+    """
+    from transformers import AutoModelForMultipleChoice
+
+    return _load_for_task(AutoModelForMultipleChoice, folder, "multiple-choice", seed)
+
+
 def load_classifier(
     folder: Path,
     kind: Literal["text", "token"],
@@ -188,7 +205,8 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
         raise DomainAdaptError(f"{name}: the model cannot be loaded: {first_line(error)}") from error
     encoder = model.base_model_prefix + "."
     missing = {key for key in report["missing_keys"] if not key.endswith("_ids")}  # buffers such as position_ids
-    lost = sorted(key for key in missing if key.startswith(encoder))
+    # A pooler belongs to the encoder by its name, but a masked LM has none: it is part of a new head.
+    lost = sorted(key for key in missing if key.startswith(encoder) and "pooler" not in key.split("."))
     if lost:
         raise DomainAdaptError(f"{name}: {len(lost)} weights of the encoder are missing, the first is {lost[0]}")
     return model, missing

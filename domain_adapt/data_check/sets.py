@@ -80,6 +80,11 @@ def kind_of_file(path: Path) -> Kind:
     """
     for place, row in read_rows(path):
         fields = row if isinstance(row, Mapping) else {}
+        if "choices" in fields:
+            raise DomainAdaptError(
+                f"{place}: questions with choices are not checked here",
+                hint="finetune names the first bad line of them",
+            )
         if "question" in fields or "context" in fields or "data" in fields:
             return "question-answering"
         if {"entities", "tokens", "tags"} & set(fields):

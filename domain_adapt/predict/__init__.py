@@ -6,17 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.predict.choices import ChoiceAnswerer
 from domain_adapt.predict.files import predict_file, predict_stream
 from domain_adapt.predict.finding import architecture, find_model
 from domain_adapt.predict.labels import EntityTagger, TextClassifier
 from domain_adapt.predict.questions import QuestionAnswerer
 from domain_adapt.workspace import Workspace
 
-__all__ = ["EntityTagger", "Predictor", "QuestionAnswerer", "TextClassifier", "load", "predict_file", "predict_stream"]
+__all__ = [
+    "ChoiceAnswerer",
+    "EntityTagger",
+    "Predictor",
+    "QuestionAnswerer",
+    "TextClassifier",
+    "load",
+    "predict_file",
+    "predict_stream",
+]
 
-Predictor = QuestionAnswerer | TextClassifier | EntityTagger
+Predictor = QuestionAnswerer | ChoiceAnswerer | TextClassifier | EntityTagger
 
 _BY_HEAD = {
+    "ForMultipleChoice": ChoiceAnswerer,
     "ForQuestionAnswering": QuestionAnswerer,
     "ForSequenceClassification": TextClassifier,
     "ForTokenClassification": EntityTagger,
@@ -29,7 +40,8 @@ def load(path: str | Path, *, workspace: Workspace = Workspace(), **options: Any
     Args:
         path: A folder, a checkpoint (``medical-qa``) or a Hub id.
         workspace: Where checkpoints are.
-        options: Those of :class:`QuestionAnswerer`, :class:`TextClassifier` or :class:`EntityTagger`.
+        options: Those of :class:`QuestionAnswerer`, :class:`ChoiceAnswerer`, :class:`TextClassifier` or
+            :class:`EntityTagger`.
 
     Raises:
         DomainAdaptError: If there is no such model, or it is not fine-tuned for one of these tasks.

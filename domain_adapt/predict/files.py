@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.predict.choices import ChoiceAnswerer, check_choices
 from domain_adapt.predict.finding import CHUNK
 from domain_adapt.tasks.json_rows import text_field
 from domain_adapt.tasks.rows import read_rows
@@ -29,9 +30,10 @@ class RowPredictor(Protocol):
 def predict_file(predictor: RowPredictor, input: Path, output: Path, *, batch_size: int = 16) -> int:
     """Predicts for every row of a file and returns how many there were.
 
-    In: JSON lines, CSV, TSV or Parquet with the predictor's columns (``question`` and ``context``, or ``text``, or as
-    the checkpoint's recipe calls them) and optionally ``id`` (the number of the line or row where absent). Out, JSON
-    lines in the same order: ``id`` and the fields of the prediction. The output appears whole or not at all.
+    In: JSON lines, CSV, TSV or Parquet with the predictor's columns (``question`` and ``context``, ``question`` and
+    ``choices``, or ``text``, or as the checkpoint's recipe calls them) and optionally ``id`` (the number of the line or
+    row where absent). Out, JSON lines in the same order: ``id`` and the fields of the prediction. The output appears
+    whole or not at all.
 
     Raises:
         DomainAdaptError: Names file and line of the first input that is wrong, before anything is computed; or says
@@ -105,6 +107,8 @@ def _checked(predictor: RowPredictor, row: object, place: str, number: int) -> d
             raise DomainAdaptError(f"{place}: field {name!r} is missing; expected {schema}")
         if not text_field(row, name, place).strip():
             raise DomainAdaptError(f"{place}: field {name!r} is blank")
+    if isinstance(predictor, ChoiceAnswerer):
+        check_choices(row, place)
     return {**row, "id": row.get("id", number)}
 
 

@@ -86,6 +86,8 @@ class TextClassifier:
         DomainAdaptError: If there is no such model, or it has no such head.
     """
 
+    optional = ()
+
     def __init__(
         self,
         path: str | Path,
@@ -156,6 +158,7 @@ class EntityTagger:
     """
 
     options = ("--text",)
+    optional = ()
     columns = ("text",)
 
     def __init__(

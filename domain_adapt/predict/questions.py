@@ -37,6 +37,7 @@ class QuestionAnswerer:
     """
 
     options = ("--question", "--context")
+    optional = ()
     columns = ("question", "context")
 
     def __init__(

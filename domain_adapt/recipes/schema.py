@@ -195,6 +195,16 @@ class QuestionAnsweringSettings(Table):
     )
 
 
+class MultipleChoiceSettings(Table):
+    """A question and two or more choices, of which one is right."""
+
+    max_length: int = Field(256, ge=16, description="tokens of context, question and one choice; contexts are cut")
+    question: str = Field("question", description="field (JSON) or column (CSV, Parquet) that holds the question")
+    context: str = Field("context", description="field of a text that the question is about, where there is one")
+    choices: str | list[str] = Field("choices", description="field with a list of texts, or several with a text each")
+    answer: str = Field("answer", description="field of the right choice: its number from 0, its letter or its text")
+
+
 class TextClassificationSettings(Table):
     """A label, several or a number for a text, or for a pair of texts."""
 
@@ -273,13 +283,16 @@ class TaskRecipe(Table):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="name of the task")
     description: str = Field("", description="one line, shown by `domain-adapt recipes`")
-    type: Literal["question-answering", "text-classification", "token-classification"] = Field(description="task type")
+    type: Literal["multiple-choice", "question-answering", "text-classification", "token-classification"] = Field(
+        description="task type"
+    )
     base: str = Field("mini", description="starting weights when fine-tuned without an adapted checkpoint")
     base_revision: str | None = Field(None, description="branch, tag or commit of a Hub base")
     seed: int = Field(0, ge=0, description="decides order, dropout and the new head")
     data: dict[str, TaskData] = Field({}, description="domain -> its labelled data")
     budget: Budget = Budget(epochs=4)
     finetune: FinetuneSettings = FinetuneSettings()
+    multiple_choice: MultipleChoiceSettings = MultipleChoiceSettings()
     question_answering: QuestionAnsweringSettings = QuestionAnsweringSettings()
     text_classification: TextClassificationSettings = TextClassificationSettings()
     token_classification: TokenClassificationSettings = TokenClassificationSettings()

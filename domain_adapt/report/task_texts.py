@@ -19,6 +19,16 @@ class TaskText:
 
 
 TASKS = {
+    "multiple-choice": TaskText(
+        "Multiple choice",
+        "A model for multiple choice",
+        "Given a question, perhaps with a passage, and some answers to it, it says which of them is right.",
+        "AutoModelForMultipleChoice",
+        "ChoiceAnswerer",
+        '"Who signed the report?", ["the director", "a clerk"], "The report was signed by the director in May."',
+        "It always chooses one of the answers, also where none is right; "
+        "the figures hold for questions like those of dev.",
+    ),
     "question-answering": TaskText(
         "Question answering",
         "An extractive question-answering model",

@@ -9,6 +9,7 @@ from domain_adapt.tasks.interface import LoadedExamples, TaskType
 
 # Name in task.toml -> module that holds the ``TASK`` object. Imported on demand: listing recipes needs none of them.
 _MODULES = {
+    "multiple-choice": "domain_adapt.tasks.multiple_choice.task",
     "question-answering": "domain_adapt.tasks.question_answering.task",
     "text-classification": "domain_adapt.tasks.text_classification.task",
     "token-classification": "domain_adapt.tasks.token_classification.task",

@@ -23,6 +23,10 @@ if TYPE_CHECKING:  # this module stays light
         def lengths(self) -> np.ndarray:
             """(rows,) int64 tokens, for batches of rows of like length."""
 
+        @property
+        def row_tokens(self) -> int:
+            """Tokens that memory is planned for a row: of the longest one."""
+
 
 Example = TypeVar("Example")
 
@@ -65,7 +69,10 @@ class TaskType(Protocol):
         """Returns the table of the recipe that belongs to this task type, fitted to a model's configuration."""
 
     def load(self, source: Sequence[Path] | HubDataset, recipe: TaskRecipe) -> LoadedExamples[Any]:
-        """Returns the labelled examples in files or in a Hub data set; errors name the line."""
+        """Returns the labelled examples in files or in a Hub data set; errors name the line.
+
+        The task type's own table of the recipe may say how columns are called.
+        """
 
     def group(self, example: Any) -> str:
         """Returns the text that an example is about: all examples on it go to the same part of the data."""

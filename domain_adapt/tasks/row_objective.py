@@ -34,3 +34,8 @@ class RowObjective(Generic[Features]):
     def lengths(self) -> np.ndarray:
         """(rows,) int64 tokens, for batches of rows of like length."""
         return self.features.lengths
+
+    @property
+    def row_tokens(self) -> int:
+        """Tokens of the longest row."""
+        return int(self.lengths.max())

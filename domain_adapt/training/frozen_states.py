@@ -101,8 +101,11 @@ def _why_not(trunk: _Trunk, objective: Objective, store: _Store, passes: float) 
         return "no input comes twice"
     if has_dropout(trunk.model):
         return "dropout is on"
-    if trunk.learns(objective):
+    states = trunk.states_of_one_row(objective)
+    if states.requires_grad:
         return "something below them learns (freeze.embeddings = true freezes the embeddings)"
+    if len(states) > 1:
+        return "a training example is several rows of the encoder, one for each choice"
     free = shutil.disk_usage(store.path.parent).free
     if store.size > free / 2 and not store.path.exists():
         return f"their output needs {store.size / 1e9:.1f} GB, more than half of the {free / 1e9:.1f} GB free on disk"
@@ -156,11 +159,11 @@ class _Trunk:
             handle.remove()
         raise RuntimeError("the forward pass never came to the first learning layer")
 
-    def learns(self, objective: Objective) -> bool:
-        """Tells whether a gradient would flow into the trunk."""
+    def states_of_one_row(self, objective: Objective) -> torch.Tensor:
+        """Returns what :meth:`compute` does for the first row; it needs a gradient if something in the trunk learns."""
         inputs = objective.batch(np.array([0]), 0).inputs
         device = next(self.model.parameters()).device
-        return self.compute(objective, {key: value.to(device) for key, value in inputs.items()}).requires_grad
+        return self.compute(objective, {key: value.to(device) for key, value in inputs.items()})
 
     @contextmanager
     def installed(self) -> Iterator[None]:

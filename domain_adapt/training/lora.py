@@ -81,6 +81,11 @@ def _targets(model: PreTrainedModel, settings: Lora, frozen_layers: int, table: 
 
 
 def _head_parameters(model: PreTrainedModel) -> list[nn.Parameter]:
-    """Returns what lies on top of the encoder and learns; a head tied to the embeddings does not."""
-    encoder = {id(parameter) for parameter in model.base_model.parameters()} | embedding_parameters(model)
+    """Returns what lies on top of the encoder and learns; a head tied to the embeddings does not.
+
+    A pooler is part of the head: masked LMs have none, so that it starts untrained.
+    """
+    named = model.base_model.named_parameters()
+    encoder = {id(parameter) for name, parameter in named if "pooler" not in name.split(".")}
+    encoder |= embedding_parameters(model)
     return [one for one in model.parameters() if id(one) not in encoder and one.requires_grad]

@@ -2,22 +2,26 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from domain_adapt.bases import (
+    load_classifier,
     load_masked_lm,
+    load_multiple_choice,
     load_question_answering,
     load_tokenizer,
     resolve_base,
     save_model,
     save_tokenizer,
 )
+from domain_adapt.bases.architectures import FAMILIES
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.workspace import Workspace
 
@@ -76,6 +80,31 @@ def test_the_new_qa_head_depends_on_the_seed_and_on_nothing_else(
     assert capfd.readouterr() == ("", "")
     assert transformers_logging.get_verbosity() == verbosity
     torch.random.set_rng_state(state)
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_a_masked_lm_of_every_type_gets_a_head_with_its_pooler(
+    build: Callable[[str], PreTrainedModel], tmp_path: Path, kind: str
+) -> None:
+    """Text classification on BERT and ALBERT failed: the pooler, which a masked LM lacks, counted as the encoder's."""
+    base = build(kind)
+    save_model(base, tmp_path / "base")
+    load_classifier(tmp_path / "base", "text", ["a", "b"], seed=0)
+    one, same, other = (load_multiple_choice(tmp_path / "base", seed=seed) for seed in (7, 7, 8))
+    before = base.state_dict()  # ModernBERT's masked LM and its models for a task share a dense layer above the encoder
+    new = [name for name in one.state_dict() if name not in before]
+    assert any("classifier" in name for name in new) and len(new) <= 5
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, same.state_dict()[name])
+        if name not in new:
+            assert torch.equal(value, before[name]), name
+        elif value.ndim > 1:
+            assert not torch.equal(value, other.state_dict()[name]), name
+    save_model(one, tmp_path / "head")
+    again = load_multiple_choice(tmp_path / "head", seed=None)
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in one.state_dict().items())
+    with pytest.raises(DomainAdaptError, match="is not a multiple-choice model"):
+        load_multiple_choice(tmp_path / "base", seed=None)
 
 
 def test_loading_leaves_the_global_generator_alone(tiny_model_folder: Path) -> None:

@@ -237,6 +237,11 @@ def test_files_become_sets_by_folder_and_name(tmp_path):
         ("x.jsonl", "", "x.jsonl: the file is empty"),
         ("x.jsonl", '{"a": 1}', "x.jsonl:1: neither questions, labelled texts nor labelled spans"),
         ("x.jsonl", "[1]", "x.jsonl:1: neither"),
+        (
+            "x.jsonl",
+            '{"question": "q", "choices": ["a", "b"], "answer": 0}',
+            "x.jsonl:1: questions with choices are not",
+        ),
         ("x.txt", "text", "x.txt: expected a file ending in .json"),
         ("x.jsonl", "{", "x.jsonl:1: not valid JSON"),
     ],

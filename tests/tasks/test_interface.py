@@ -15,7 +15,7 @@ from domain_adapt.tasks import task_type
 
 
 def test_unknown_task_type_suggests_the_nearest():
-    with pytest.raises(DomainAdaptError, match="known: question-answering") as error:
+    with pytest.raises(DomainAdaptError, match="known: multiple-choice, question-answering") as error:
         task_type("question-answer")
     assert error.value.hint == "did you mean 'question-answering'?"
 

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from transformers import BertConfig, BertForQuestionAnswering
+from transformers import BertConfig, BertForMultipleChoice, BertForQuestionAnswering
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import Lora
@@ -57,6 +57,14 @@ def test_only_adapters_and_head_learn(model):
     for name, tensor in model.bert.state_dict().items():
         if "lora_" not in name:
             assert torch.equal(tensor, base[name.replace("base_layer.", "")]), name
+
+
+def test_a_pooler_is_part_of_the_head_and_learns(model):
+    """A masked LM has none, so that it would stay as it was drawn."""
+    with_pooler = BertForMultipleChoice(model.config)
+    add(with_pooler)
+    learning = {name for name, one in with_pooler.named_parameters() if one.requires_grad and "lora_" not in name}
+    assert learning == {f"{part}.{kind}" for part in ("bert.pooler.dense", "classifier") for kind in ("weight", "bias")}
 
 
 def test_what_is_adapted(model):

@@ -1,0 +1,1 @@
+"""Multiple choice: which of several answers to a question is right."""
