@@ -81,12 +81,13 @@ class TaskInRun:
         for key, value in own["tuned"].items():
             setattr(self.model.config, key, value)
         metrics = {f"dev/{key}": value for key, value in own["metrics"].items()}
-        if self.data.test is not None:
-            examples = self.data.test.examples
-            features = self.kind.featurise(examples, self.tokenizer, self._settings())
-            logits = self._logits(self.model, features, "test")
-            predictions = self.kind.decode(logits, features, examples, self._settings(own["tuned"]))
-            scores = self.kind.metric(examples, predictions)
+        plots: dict[str, bytes] = {}
+        drawing = self.kind.plots()
+        part = "dev" if self.data.test is None else "test"
+        if part == "test" or drawing:
+            examples, predictions = self._predictions(part, own["tuned"])
+            plots = {file: draw(examples, predictions, f"{name}, {part} part") for file, draw in drawing.items()}
+            scores = self.kind.metric(examples, predictions) if part == "test" else {}
             metrics |= {f"test/{key}": value for key, value in scores.items()}
         say_metrics(metrics)
         publication = Publication(
@@ -100,7 +101,16 @@ class TaskInRun:
             corpus=self.data.describe(self.values.name),
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
-        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace)
+        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace, plots)
+
+    def _predictions(self, part: str, tuned: dict[str, float]) -> tuple[list[Any], list[Any]]:
+        """Returns the examples of a part and the finished model's predictions."""
+        examples = self.data.parts[part].examples
+        features = (
+            self._dev_features if part == "dev" else self.kind.featurise(examples, self.tokenizer, self._settings())
+        )
+        logits = self._logits(self.model, features, part)
+        return examples, self.kind.decode(logits, features, examples, self._settings(tuned))
 
     def _settings(self, tuned: dict[str, float] | None = None) -> Any:
         config = self.model.config

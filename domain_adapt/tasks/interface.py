@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # this module stays light
 
 
 Example = TypeVar("Example")
+
+# Draws examples and their predictions below a title, as PNG.
+Plot = Callable[[Sequence[Any], Sequence[Any], str], bytes]
 
 
 @dataclass(frozen=True)
@@ -101,3 +104,6 @@ class TaskType(Protocol):
 
     def metric(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
         """Returns metric name -> value in percent (0 to 100)."""
+
+    def plots(self) -> Mapping[str, Plot]:
+        """Returns file name -> what draws it, of the plots that belong beside a published model; most have none."""

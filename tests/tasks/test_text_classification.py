@@ -12,6 +12,7 @@ from domain_adapt.tasks import task_type
 from domain_adapt.tasks.text_classification.data import Example, load_examples
 from domain_adapt.tasks.text_classification.features import Objective, Settings, featurise
 from domain_adapt.tasks.text_classification.metric import ClassificationMetric
+from domain_adapt.tasks.text_classification.task import Prediction
 
 SETTINGS = Settings(16, ("a", "b"))
 EXAMPLES = [Example("1", "Fever and cough.", "b"), Example("2", "The heart pumps blood into the aorta.", "a")]
@@ -78,6 +79,19 @@ def test_the_likeliest_label_and_its_probability():
     kind = task_type("text-classification")
     (found,) = kind.decode(np.array([[0.0, np.log(3.0)]]), None, EXAMPLES[:1], SETTINGS)
     assert found.label == "b" and found.score == pytest.approx(0.75)
+
+
+def test_calibration_is_part_of_the_figures_and_has_a_plot():
+    kind = task_type("text-classification")
+    predictions = [Prediction("b", 0.75), Prediction("b", 0.85)]  # the second is wrong
+    found = kind.metric(EXAMPLES, predictions)
+    # The two lie in different bins: |1 - 0.75| and |0 - 0.85|.
+    assert found.pop("ece") == pytest.approx(100 * (0.25 + 0.85) / 2)
+    assert found == ClassificationMetric().compute(predictions=["b", "b"], references=["b", "a"])
+    assert kind.selection_metric == "macro_f1"
+    (draw,) = kind.plots().values()
+    assert draw(EXAMPLES, predictions, "a") != draw(EXAMPLES, predictions[:1] * 2, "a")
+    assert not task_type("token-classification").plots() and not task_type("question-answering").plots()
 
 
 def test_metric_by_hand():

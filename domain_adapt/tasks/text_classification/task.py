@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_classifier, longest_input
 from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
-from domain_adapt.tasks.interface import LoadedExamples, TaskType
+from domain_adapt.report.reliability import RELIABILITY_PLOT, Reliability, reliability_plot
+from domain_adapt.tasks.interface import LoadedExamples, Plot, TaskType
 from domain_adapt.tasks.labelled_rows import check_known, labels_of_config
 from domain_adapt.tasks.text_classification.data import Example, load_examples
 
@@ -114,14 +115,29 @@ class TextClassification:
         return [Prediction(settings.labels[index], float(row[index])) for index, row in zip(best, chances, strict=True)]
 
     def metric(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Returns ``accuracy``, ``macro_f1`` and ``mcc``."""
+        """Returns ``accuracy``, ``macro_f1``, ``mcc`` and ``ece``, the calibration error, of which lower is better."""
         from domain_adapt.tasks.text_classification.metric import ClassificationMetric
 
         found: dict[str, float] = ClassificationMetric().compute(
             predictions=[prediction.label for prediction in predictions],
             references=[example.label for example in examples],
         )
-        return found
+        return found | {"ece": _reliability(examples, predictions).error}
+
+    def plots(self) -> Mapping[str, Plot]:
+        """Returns the reliability diagram."""
+        return {
+            RELIABILITY_PLOT: lambda examples, predictions, title: reliability_plot(
+                _reliability(examples, predictions), title
+            )
+        }
+
+
+def _reliability(examples: Sequence[Example], predictions: Sequence[Prediction]) -> Reliability:
+    from domain_adapt.tasks.calibration import reliability
+
+    correct = [prediction.label == example.label for example, prediction in zip(examples, predictions, strict=True)]
+    return reliability([prediction.score for prediction in predictions], correct)
 
 
 TASK: TaskType = TextClassification()
