@@ -103,7 +103,7 @@ class TaskType(Protocol):
         """Returns one prediction an example."""
 
     def metric(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
-        """Returns metric name -> value in percent (0 to 100)."""
+        """Returns metric name -> value in percent (0 to 100); higher is better, but not of errors such as ``ece``."""
 
     def plots(self) -> Mapping[str, Plot]:
         """Returns file name -> what draws it, of the plots that belong beside a published model; most have none."""
