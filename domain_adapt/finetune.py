@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domain_adapt.bases import Base, resolve_base
+from domain_adapt.best_epoch import EpochListener
 from domain_adapt.checkpoints import Checkpoint, CheckpointStore
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.finetuning import EpochListener, Finetuning, say_metrics
+from domain_adapt.finetuning import Finetuning
 from domain_adapt.labelled import Data, load_data
 from domain_adapt.recipes import TaskRecipe, load_task
 from domain_adapt.stages import base_assignments, existing_checkpoint, open_run, stage_fingerprint
+from domain_adapt.task_in_run import say_metrics
 from domain_adapt.tasks import task_type
 from domain_adapt.training.meeting import meet
 from domain_adapt.workspace import Workspace

@@ -1,173 +1,25 @@
-"""The model's side of stage 2: features, training, the choice of the best epoch, publication."""
+"""The model's side of stage 2: training, and the publication of the best epoch."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domain_adapt.bases import Base, load_tokenizer
+from domain_adapt.best_epoch import BestEpoch, EpochListener
 from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.labelled import Data
-from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes import Recipe, TaskRecipe
-from domain_adapt.stages import Publication, Run, await_publication, publish
+from domain_adapt.stages import Run, await_publication
+from domain_adapt.task_in_run import TaskInRun
 from domain_adapt.tasks import TaskType
-from domain_adapt.training.progress import meter
 from domain_adapt.training.ranks import is_main, place
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
-    from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from domain_adapt.tasks.interface import TaskObjective
     from domain_adapt.training.loop import Totals
-    from domain_adapt.training.runtime import Runtime
 
 logger = logging.getLogger(__name__)
-
-# Hears the 1-based epoch, the dev part's metrics by name, and the one of them by which the best epoch is chosen.
-EpochListener = Callable[[int, dict[str, float], float], None]
-
-
-class TaskInRun:
-    """One task of a run: its data, its model with a head, how it is scored.
-
-    Args:
-        recipe: Of the task.
-        kind: Its type.
-        start: Starting weights.
-        data: Labelled.
-        tokenizer: Of the starting weights.
-        runtime: Device and precision.
-    """
-
-    def __init__(
-        self,
-        recipe: Recipe[TaskRecipe],
-        kind: TaskType,
-        start: Base,
-        data: Data,
-        tokenizer: PreTrainedTokenizerBase,
-        runtime: Runtime,
-    ) -> None:
-        self.recipe, self.kind, self.start, self.data = recipe, kind, start, data
-        self.tokenizer, self.runtime = tokenizer, runtime
-        self.values = recipe.values
-        labelled, seed = data.labelled(self.values.finetune), integer_seed(self.values.seed, "new-head")
-        self.model: PreTrainedModel = kind.load_model(start.folder, labelled, self.values, seed=seed)
-        self._dev_features = kind.featurise(data.dev.examples, tokenizer, self._settings())
-
-    def objective(self) -> TaskObjective:
-        """Returns the training side."""
-        features = self.kind.featurise(self.data.train.examples, self.tokenizer, self._settings())
-        return self.kind.objective(features, self.tokenizer.pad_token_id, self.values.finetune)
-
-    def score_dev(self, model: nn.Module) -> tuple[dict[str, float], dict[str, float]]:
-        """Returns the dev part's metrics, and what was tuned on it for them."""
-        examples = self.data.dev.examples
-        logits = self._logits(model, self._dev_features, "dev")
-        tuned = self.kind.tune(logits, self._dev_features, examples, self._settings())
-        settings = self._settings(tuned)
-        predictions = self.kind.decode(logits, self._dev_features, examples, settings)
-        return self.kind.metric(examples, predictions), tuned
-
-    def publish(self, name: str, best: dict[str, Any], totals: Totals, run: Run, workspace: Workspace) -> Checkpoint:
-        """Scores the test part and publishes the model, whose weights are those of the best epoch."""
-        own = best["tasks"][self.values.name]
-        for key, value in own["tuned"].items():
-            setattr(self.model.config, key, value)
-        metrics = {f"dev/{key}": value for key, value in own["metrics"].items()}
-        if self.data.test is not None:
-            examples = self.data.test.examples
-            features = self.kind.featurise(examples, self.tokenizer, self._settings())
-            logits = self._logits(self.model, features, "test")
-            predictions = self.kind.decode(logits, features, examples, self._settings(own["tuned"]))
-            scores = self.kind.metric(examples, predictions)
-            metrics |= {f"test/{key}": value for key, value in scores.items()}
-        say_metrics(metrics)
-        publication = Publication(
-            name=name,
-            stage="finetune",
-            domain=self.data.domain,
-            task=self.values.name,
-            profile=self.recipe.profile,
-            recipe=self.values,
-            base=self.start,
-            corpus=self.data.describe(self.values.name),
-            metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
-        )
-        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace)
-
-    def _settings(self, tuned: dict[str, float] | None = None) -> Any:
-        config = self.model.config
-        if tuned:
-            config = type(config).from_dict(config.to_dict() | tuned)
-        return self.kind.settings(self.values, config)
-
-    def _logits(self, model: nn.Module, features: Any, part: str) -> Any:
-        with meter(f"scoring the {part} part") as progress:
-            return self.kind.logits(
-                model,
-                features,
-                batch_size=32,
-                device=self.runtime.device,
-                pad_token_id=self.tokenizer.pad_token_id,
-                on_progress=lambda done, total: progress.update(done),
-            )
-
-
-class BestEpoch:
-    """Called after each epoch: scores the dev parts, keeps the best weights, says when to stop.
-
-    Of several tasks the mean of their selection metrics decides.
-
-    Args:
-        tasks: Of the run.
-        folder: Of the run; holds the weights.
-        patience: Stop when so many epochs in a row were not the best; 0 never stops.
-        listener: Hears of every epoch.
-        model_of: Returns the model of the n-th task, given the model that is trained.
-    """
-
-    def __init__(
-        self,
-        tasks: Sequence[TaskInRun],
-        folder: Path,
-        patience: int,
-        listener: EpochListener | None = None,
-        model_of: Callable[[nn.Module, int], nn.Module] = lambda model, number: model,
-    ) -> None:
-        self._tasks, self._folder, self._patience = tasks, folder, patience
-        self._listener, self._model_of = listener, model_of
-
-    def __call__(self, epoch: int, step: int, model: nn.Module, notes: dict[str, Any]) -> None:
-        """Scores ``model`` after ``epoch`` (0-based) and ``step`` optimizer steps; the outcome is in the notes."""
-        found: dict[str, Any] = {}
-        chosen: list[float] = []
-        all_metrics: dict[str, float] = {}
-        for number, task in enumerate(self._tasks):
-            metrics, tuned = task.score_dev(self._model_of(model, number))
-            name = task.values.name
-            found[name] = {"metrics": metrics, "tuned": tuned}
-            chosen.append(metrics[task.kind.selection_metric(task.values)])
-            prefix = f"{name} " if len(self._tasks) > 1 else ""
-            logger.info("epoch %d: %s%s", epoch + 1, prefix, _shown(metrics))
-            all_metrics |= {f"{prefix}{key}": value for key, value in metrics.items()}
-        score = sum(chosen) / len(chosen)
-        best = notes.get("best")
-        if best is None or score > best["score"]:
-            # A name of its own for each epoch: a state saved earlier may still need the best one before.
-            file = f"best-{step:08d}.safetensors"
-            _save_weights(model, self._folder / file)
-            notes["best"] = best = {"epoch": epoch + 1, "file": file, "score": score, "tasks": found}
-        if self._patience and epoch + 1 - best["epoch"] >= self._patience:
-            logger.info("no better for %d epochs: training ends here", self._patience)
-            notes["stop"] = True
-        if self._listener is not None:
-            self._listener(epoch + 1, all_metrics, score)
 
 
 class Finetuning:
@@ -278,25 +130,3 @@ class Finetuning:
                 on_epoch_end=BestEpoch([self._task], self._run.folder, settings.patience, self._on_epoch),
                 before_step=GradualUnfreezing(self._model, share, plan.steps) if share else None,
             ).run()
-
-
-def say_metrics(metrics: dict[str, float]) -> None:
-    """Logs the figures of the dev and of the test part, a line each."""
-    for part in ("dev", "test"):
-        shown = {key.removeprefix(f"{part}/"): value for key, value in metrics.items() if key.startswith(f"{part}/")}
-        if shown:
-            logger.info("%s: %s", part, _shown(shown))
-
-
-def _shown(metrics: dict[str, float]) -> str:
-    return ", ".join(f"{key} {value:.1f}" for key, value in metrics.items())
-
-
-def _save_weights(model: nn.Module, path: Path) -> None:
-    from safetensors.torch import save_file
-
-    from domain_adapt.training.state import model_tensors
-
-    temporary = path.with_suffix(".tmp")
-    save_file({key: value.contiguous() for key, value in model_tensors(model).items()}, temporary)
-    temporary.replace(path)

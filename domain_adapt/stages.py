@@ -186,8 +186,11 @@ def publish(
     run: Run,
     runtime: Runtime,
     workspace: Workspace,
+    extra_files: Mapping[str, bytes] | None = None,
 ) -> Checkpoint:
     """Publishes a model as the next version of its name and says where it is; the main process calls it.
+
+    ``extra_files`` are names and contents of what belongs beside the model, such as plots.
 
     Raises:
         DomainAdaptError: If the disk does not let it; nothing is published then.
@@ -196,6 +199,8 @@ def publish(
     def fill(folder: Path) -> None:
         save_model(model, folder)
         save_tokenizer(tokenizer, folder)
+        for name, content in (extra_files or {}).items():
+            (folder / name).write_bytes(content)
 
     def make_manifest(version: int, files: dict[str, str]) -> Manifest:
         return Manifest(

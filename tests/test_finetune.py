@@ -1,4 +1,3 @@
-import importlib
 import json
 import logging
 import re
@@ -15,8 +14,7 @@ from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import finetune
 from domain_adapt.labelled import smallest_difference
 from domain_adapt.predict import QuestionAnswerer
-
-stage = importlib.import_module("domain_adapt.finetuning")  # domain_adapt.finetune itself is the function
+from domain_adapt.task_in_run import TaskInRun
 
 
 def manifest(checkpoint):
@@ -65,7 +63,7 @@ def test_the_best_epoch_by_dev_f1_is_published_and_not_the_last(adapted, monkeyp
         seen.append({name: tensor.clone() for name, tensor in model.named_parameters()})
         return {"exact_match": 50.0 + len(seen), "f1": scores[len(seen) - 1]}, {}
 
-    monkeypatch.setattr(stage.TaskInRun, "score_dev", score)
+    monkeypatch.setattr(TaskInRun, "score_dev", score)
     checkpoint = finetune("qa", overrides=["budget.epochs=4"], workspace=adapted.workspace)
     assert checkpoint.manifest.metrics["train/best_epoch"] == 2  # the first of two equally good ones
     assert checkpoint.manifest.metrics["dev/f1"] == 30.0
@@ -226,13 +224,13 @@ def test_the_test_part_is_scored_once_and_decides_nothing(adapted, caplog, monke
     arguments = {"train": [files / "train.jsonl"], "dev": [files / "dev.jsonl"], "workspace": adapted.workspace}
     plain = finetune("qa", overrides=["budget.epochs=2"], name="plain", **arguments)
     scored = []
-    logits = stage.TaskInRun._logits
+    logits = TaskInRun._logits
 
     def spy(self, model, features, part):
         scored.append((part, len(features)))
         return logits(self, model, features, part)
 
-    monkeypatch.setattr(stage.TaskInRun, "_logits", spy)
+    monkeypatch.setattr(TaskInRun, "_logits", spy)
     rows = (files / "dev.jsonl").read_text().splitlines()[:8]
     (files / "test.jsonl").write_text("\n".join(rows))
     checkpoint = finetune("qa", test=[files / "test.jsonl"], overrides=["budget.epochs=2"], name="tested", **arguments)

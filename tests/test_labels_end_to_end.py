@@ -8,6 +8,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from domain_adapt.checkpoints import verify
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import finetune
+from domain_adapt.fingerprint import hash_file
 from domain_adapt.predict import EntityTagger, TextClassifier, load, predict_file
 
 FAST = ["finetune.learning_rate=3e-3", "budget.epochs=8", "finetune.batch_size=8"]
@@ -61,10 +62,13 @@ def test_topics(topics, tmp_path):
     assert checkpoint.ref == "heart-topics@v1"
     metrics = checkpoint.manifest.metrics
     assert metrics["dev/macro_f1"] == 100.0 and {"test/accuracy", "test/macro_f1", "test/mcc"} <= set(metrics)
+    assert 0 <= metrics["dev/ece"] <= 100 and 0 <= metrics["test/ece"] <= 100
+    assert hash_file(checkpoint.folder / "reliability.png") == checkpoint.manifest.files["reliability.png"]
     stock = AutoModelForSequenceClassification.from_pretrained(checkpoint.folder)
     assert stock.config.id2label == {0: "finance", 1: "medicine"}
     card = (checkpoint.folder / "README.md").read_text()
     assert "pipeline_tag: text-classification" in card and "macro F1, test part" in card
+    assert "(reliability.png)" in card and "expected calibration error (lower is better), test part" in card
     classifier = load("heart-topics", device="cpu", workspace=topics.workspace)
     assert isinstance(classifier, TextClassifier) and classifier.labels == ("finance", "medicine")
     found = classifier(["a cough fever", "the price bond"])
@@ -78,6 +82,24 @@ def test_topics(topics, tmp_path):
         classifier(["fever", " "])
 
 
+def test_without_a_test_part_the_plot_is_of_the_dev_part(topics, monkeypatch):
+    seen = []
+
+    def draw(found, title):
+        seen.append((found, title))
+        return b"drawn"
+
+    monkeypatch.setattr("domain_adapt.tasks.text_classification.decoding.reliability_plot", draw)
+    folder = topics.workspace.tasks / "topics"
+    files = {"train": [folder / "train.jsonl"], "dev": [folder / "dev.jsonl"]}
+    checkpoint = finetune("topics", **files, overrides=[*FAST, "budget.epochs=1"], workspace=topics.workspace)
+    ((found, title),) = seen
+    assert title == f"{checkpoint.name}, dev part" and found.counts.sum() == 10
+    assert found.error == pytest.approx(checkpoint.manifest.metrics["dev/ece"])
+    assert (checkpoint.folder / "reliability.png").read_bytes() == b"drawn"
+    assert not any(key.startswith("test/") for key in checkpoint.manifest.metrics)
+
+
 def test_terms(terms, tmp_path):
     checkpoint = finetune("terms", overrides=FAST, workspace=terms.workspace)
     verify(checkpoint)
@@ -85,7 +107,9 @@ def test_terms(terms, tmp_path):
     assert metrics["dev/f1"] == 100.0 and {"test/precision", "test/recall", "test/f1"} <= set(metrics)
     stock = AutoModelForTokenClassification.from_pretrained(checkpoint.folder)
     assert list(stock.config.id2label.values()) == ["O", "B-anatomy", "I-anatomy", "B-disease", "I-disease"]
-    assert "pipeline_tag: token-classification" in (checkpoint.folder / "README.md").read_text()
+    card = (checkpoint.folder / "README.md").read_text()
+    assert "pipeline_tag: token-classification" in card and "reliability" not in card
+    assert not list(checkpoint.folder.glob("*.png"))
     tagger = load(checkpoint.folder, device="cpu")
     assert isinstance(tagger, EntityTagger)
     text = "the patients 3 with fever and the heart muscle"

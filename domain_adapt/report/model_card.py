@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.checkpoints import Manifest
+from domain_adapt.report.reliability import plot_text
 from domain_adapt.report.task_texts import TASKS, TaskText
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ _METRICS = {
             ("accuracy", "accuracy", "accuracy"),
             ("macro_f1", "macro F1", "f1"),
             ("mcc", "Matthews' correlation coefficient", "matthews_correlation"),
+            ("ece", "expected calibration error (lower is better)", None),  # the Hub has no such metric
             ("precision", "precision", "precision"),
             ("recall", "recall", "recall"),
         )
@@ -181,7 +183,7 @@ def _metrics(manifest: Manifest) -> str:
             f'\n\nThere is no masked-LM loss "before": `{manifest.parent.name}` has no trained LM head, so its first '
             "predictions say nothing about what it knows."
         )
-    return table
+    return "\n\n".join([table, *plot_text(manifest.files)])
 
 
 def _corpus(corpus: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -29,6 +29,9 @@ if TYPE_CHECKING:  # this module stays light
 
 
 Example = TypeVar("Example")
+
+# Draws examples and their predictions below a title, as PNG.
+Plot = Callable[[Sequence[Any], Sequence[Any], str], bytes]
 
 
 @dataclass(frozen=True)
@@ -106,4 +109,7 @@ class TaskType(Protocol):
         """Returns one prediction an example."""
 
     def metric(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
-        """Returns metric name -> value in percent (0 to 100)."""
+        """Returns metric name -> value in percent (0 to 100); higher is better, but not of errors such as ``ece``."""
+
+    def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
+        """Returns file name -> what draws it, of the plots that belong beside a published model; most have none."""

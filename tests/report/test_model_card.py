@@ -137,6 +137,18 @@ def test_a_qa_card_speaks_of_answers(manifest: Callable[..., Manifest]) -> None:
     assert "no trained LM head" not in card
 
 
+def test_the_calibration_error_is_lower_is_better_and_no_result_on_the_hub(manifest: Callable[..., Manifest]) -> None:
+    changes = {"stage": "finetune", "task": "topics", "recipe": {"type": "text-classification"}}
+    card = render_card(
+        manifest(**changes, metrics={"test/ece": 4.25, "test/mcc": 50.0}, files={"reliability.png": "0" * 64})
+    )
+    assert "| expected calibration error (lower is better), test part (%) |  | 4.25 |" in card
+    assert "![How often predictions are right, by confidence](reliability.png)" in card
+    results = ModelCard(card, ignore_metadata_errors=False).data.eval_results
+    assert [result.metric_type for result in results] == ["matthews_correlation"]
+    assert "reliability" not in render_card(manifest(**changes))
+
+
 def test_the_code_in_the_card_runs(
     manifest: Callable[..., Manifest],
     tiny_model_folder: Path,

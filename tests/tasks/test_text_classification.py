@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.recipes import FinetuneSettings, TextClassificationSettings
+from domain_adapt.recipes import FinetuneSettings, TaskRecipe, TextClassificationSettings
 from domain_adapt.tasks import task_type
 from domain_adapt.tasks.text_classification.data import Example, load_examples
-from domain_adapt.tasks.text_classification.decoding import decode
+from domain_adapt.tasks.text_classification.decoding import OneLabel, decode
 from domain_adapt.tasks.text_classification.features import Features, Settings, featurise
 from domain_adapt.tasks.text_classification.metric import ClassificationMetric
 from domain_adapt.tasks.text_classification.objective import Objective
@@ -161,6 +161,22 @@ def test_the_likeliest_label_and_its_probability():
     kind = task_type("text-classification")
     (found,) = kind.decode(np.array([[0.0, np.log(3.0)]]), None, EXAMPLES[:1], SETTINGS)
     assert found.label == "b" and found.score == pytest.approx(0.75)
+
+
+def test_calibration_is_part_of_the_figures_and_has_a_plot():
+    kind = task_type("text-classification")
+    predictions = [OneLabel("b", 0.75), OneLabel("b", 0.85)]  # the second is wrong
+    found = kind.metric(EXAMPLES, predictions)
+    # The two lie in different bins: |1 - 0.75| and |0 - 0.85|.
+    assert found.pop("ece") == pytest.approx(100 * (0.25 + 0.85) / 2)
+    assert found == ClassificationMetric().compute(predictions=["b", "b"], references=["b", "a"])
+    recipe = TaskRecipe(name="x", type="text-classification")
+    assert kind.selection_metric(recipe) == "macro_f1"
+    (draw,) = kind.plots(recipe).values()
+    assert draw(EXAMPLES, predictions, "a") != draw(EXAMPLES, predictions[:1] * 2, "a")
+    assert not any(task_type(other).plots(recipe) for other in ("token-classification", "question-answering"))
+    number = {"problem": "regression"}
+    assert not kind.plots(TaskRecipe(name="x", type="text-classification", text_classification=number))
 
 
 def test_metric_by_hand():

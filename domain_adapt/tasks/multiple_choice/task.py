@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_multiple_choice, longest_input
 from domain_adapt.recipes import FinetuneSettings, HubDataset, MultipleChoiceSettings, TaskRecipe
-from domain_adapt.tasks.interface import LoadedExamples, TaskType
+from domain_adapt.tasks.interface import LoadedExamples, Plot, TaskType
 from domain_adapt.tasks.multiple_choice.data import Example, load_examples
 
 if TYPE_CHECKING:
@@ -128,6 +128,10 @@ class MultipleChoice:
             references=[example.answer for example in examples],
         )
         return found
+
+    def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
+        """Returns none."""
+        return {}
 
 
 TASK: TaskType = MultipleChoice()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_question_answering
 from domain_adapt.recipes import FinetuneSettings, HubDataset, QuestionAnsweringSettings, TaskRecipe
-from domain_adapt.tasks.interface import LoadedExamples, TaskType
+from domain_adapt.tasks.interface import LoadedExamples, Plot, TaskType
 from domain_adapt.tasks.question_answering.data import Example, load_examples, load_hub_examples
 
 if TYPE_CHECKING:
@@ -125,6 +125,10 @@ class QuestionAnswering:
         from domain_adapt.tasks.question_answering.metric import score_predictions
 
         return score_predictions(examples, predictions)
+
+    def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
+        """Returns none."""
+        return {}
 
 
 TASK: TaskType = QuestionAnswering()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from domain_adapt.report.reliability import Reliability, reliability_plot
+from domain_adapt.tasks.calibration import reliability
 from domain_adapt.tasks.text_classification.data import Example
 from domain_adapt.tasks.text_classification.features import Settings
 from domain_adapt.tasks.text_classification.metric import ClassificationMetric, MultiLabelMetric, RegressionMetric
@@ -53,7 +55,10 @@ def decode(logits: np.ndarray, settings: Settings) -> list[Prediction]:
 
 
 def score(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Returns the figures of :class:`ClassificationMetric`, :class:`MultiLabelMetric` or :class:`RegressionMetric`."""
+    """Returns the figures of :class:`ClassificationMetric`, :class:`MultiLabelMetric` or :class:`RegressionMetric`.
+
+    One label a text has ``ece`` besides, the calibration error, of which lower is better.
+    """
     found: dict[str, float]
     if isinstance(predictions[0], Number):
         found = RegressionMetric().compute(
@@ -70,7 +75,18 @@ def score(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dic
             predictions=[one.label for one in predictions if isinstance(one, OneLabel)],
             references=[example.label for example in examples],
         )
+        found |= {"ece": _reliability(examples, predictions).error}
     return found
+
+
+def draw_reliability(examples: Sequence[Example], predictions: Sequence[Prediction], title: str) -> bytes:
+    """Returns the reliability diagram of one label a text, as PNG."""
+    return reliability_plot(_reliability(examples, predictions), title)
+
+
+def _reliability(examples: Sequence[Example], predictions: Sequence[Prediction]) -> Reliability:
+    pairs = [(one, text) for one, text in zip(predictions, examples, strict=True) if isinstance(one, OneLabel)]
+    return reliability([one.score for one, _ in pairs], [one.label == text.label for one, text in pairs])
 
 
 def _several(scores: dict[str, float]) -> SeveralLabels:

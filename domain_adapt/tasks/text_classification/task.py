@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_classifier, longest_input
 from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
-from domain_adapt.tasks.interface import LoadedExamples, TaskType
+from domain_adapt.report.reliability import RELIABILITY_PLOT
+from domain_adapt.tasks.interface import LoadedExamples, Plot, TaskType
 from domain_adapt.tasks.labelled_rows import check_known, labels_of_config
 from domain_adapt.tasks.text_classification.data import Example, load_examples
 from domain_adapt.tasks.text_classification.problem import STOCK_NAMES, problem_of_config
@@ -125,6 +126,14 @@ class TextClassification:
         from domain_adapt.tasks.text_classification.decoding import score
 
         return score(examples, predictions)
+
+    def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
+        """Returns the reliability diagram, where a text has one label."""
+        if recipe.text_classification.problem != "single-label":
+            return {}
+        from domain_adapt.tasks.text_classification.decoding import draw_reliability
+
+        return {RELIABILITY_PLOT: draw_reliability}
 
 
 TASK: TaskType = TextClassification()

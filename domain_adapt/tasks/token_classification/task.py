@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_classifier, longest_input
 from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
-from domain_adapt.tasks.interface import LoadedExamples, TaskType
+from domain_adapt.tasks.interface import LoadedExamples, Plot, TaskType
 from domain_adapt.tasks.labelled_rows import check_known, labels_of_config
 from domain_adapt.tasks.token_classification.data import Example, load_examples
 from domain_adapt.tasks.token_classification.reading import Entity, spans_of_tags
@@ -142,6 +142,10 @@ class TokenClassification:
             references=[[asdict(entity) for entity in example.entities] for example in examples],
         )
         return found
+
+    def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
+        """Returns none."""
+        return {}
 
 
 TASK: TaskType = TokenClassification()
