@@ -5,13 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from domain_adapt.cli_data import data_app
+from domain_adapt.cli_options import (
+    BaseOption,
+    Dev,
+    Force,
+    LabelDomain,
+    Name,
+    Overrides,
+    Profile,
+    Start,
+    Task,
+    Test,
+    Train,
+)
+from domain_adapt.cli_process import prepare_process, set_up_logging
+from domain_adapt.cli_tune import tune_command
 from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
 
@@ -27,16 +41,6 @@ app = typer.Typer(
 recipes_app = typer.Typer(help="List the domains and tasks, or show one resolved recipe.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
-
-Profile = Annotated[str, typer.Option(help="quick: embedded, minutes on a CPU; full: public corpora, a GPU")]
-Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="override a recipe key, e.g. mlm.learning_rate=1e-4")
-]
-Force = Annotated[bool, typer.Option("--force", help="train again although the checkpoint is up to date")]
-Name = Annotated[str | None, typer.Option(help="name of the checkpoint")]
-BaseOption = Annotated[
-    str | None, typer.Option("--base", help="starting weights: mini, a Hub id, a folder or a checkpoint")
-]
 
 
 @app.callback()
@@ -67,7 +71,7 @@ def adapt_command(
 
     Publishes checkpoints/<name>/v<N>. The same command again says "up to date"; after a kill it goes on where it was.
     """
-    _prepare_process()
+    prepare_process()
     from domain_adapt.adapt import adapt
 
     adapt(
@@ -84,16 +88,13 @@ def adapt_command(
 
 @app.command("finetune")
 def finetune_command(
-    task: Annotated[str, typer.Argument(help="a task of `domain-adapt recipes`, or a folder such as ./my-task")],
-    start: Annotated[
-        str | None,
-        typer.Option("--from", help="checkpoint to start from (medical, medical@v1), or base; default: the newest"),
-    ] = None,
-    domain: Annotated[str | None, typer.Option(help="take the newest checkpoint and the labels of this domain")] = None,
+    task: Task,
+    start: Start = None,
+    domain: LabelDomain = None,
     base: BaseOption = None,
-    train: Annotated[list[str] | None, typer.Option(help="labelled data instead of the recipe's")] = None,
-    dev: Annotated[list[str] | None, typer.Option(help="labelled data to choose the best epoch by")] = None,
-    test: Annotated[list[str] | None, typer.Option(help="labelled data to score the finished model on")] = None,
+    train: Train = None,
+    dev: Dev = None,
+    test: Test = None,
     name: Name = None,
     profile: Profile = "quick",
     overrides: Overrides = [],  # noqa: B006  (typer copies it)
@@ -109,7 +110,7 @@ def finetune_command(
     """
     from rich.console import Console
 
-    _prepare_process()
+    prepare_process()
     from domain_adapt.report.tables import figure_table
     from domain_adapt.seeds import finetune_seeds, spreads
 
@@ -130,6 +131,9 @@ def finetune_command(
     if seeds > 1 and is_main():
         rows = [(f"{one.name}  {one.mean:.1f} ± {one.deviation:.1f}", _values(one.values)) for one in spreads(found)]
         Console(width=None if sys.stdout.isatty() else 160).print(figure_table(rows))
+
+
+app.command("tune")(tune_command)
 
 
 @app.command("predict")
@@ -153,7 +157,7 @@ def predict_command(
     options = {name for name, value in given.items() if value is not None}
     if options not in ({"--question", "--context"}, {"--text"}, {"--input", "--output"}):
         raise DomainAdaptError("expected --question with --context, or --text, or --input with --output")
-    _prepare_process()
+    prepare_process()
     from domain_adapt.predict import QuestionAnswerer, load, predict_file
 
     predictor = load(checkpoint)
@@ -188,7 +192,7 @@ def doctor_command(
 
     from rich.console import Console
 
-    _prepare_process()
+    prepare_process()
     from domain_adapt.doctor import examine
     from domain_adapt.report.tables import figure_table
 
@@ -210,7 +214,7 @@ def checkpoints_command() -> None:
     from domain_adapt.report.tables import checkpoint_table
     from domain_adapt.workspace import Workspace
 
-    _set_up_logging()
+    set_up_logging()
     found = CheckpointStore(Workspace().checkpoints).list()
     if not found:
         raise DomainAdaptError("there are no checkpoints here yet", hint="domain-adapt adapt medical makes the first")
@@ -262,22 +266,5 @@ def main() -> None:
         sys.exit(130)
 
 
-def _prepare_process() -> None:
-    """Settings that must be there before torch is imported."""
-    _set_up_logging()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    from domain_adapt.training.memory import tune_allocator
-
-    tune_allocator()
-
-
 def _values(values: tuple[float, ...]) -> str:
     return "  ".join(f"{value:.1f}" for value in values)
-
-
-def _set_up_logging() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("domain_adapt").setLevel(logging.INFO)
-    if not is_main():  # of several ranks one speaks; what goes wrong on another is told by the error that ends it
-        logging.disable(logging.WARNING)
-        warnings.simplefilter("ignore")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from domain_adapt.tasks.interface import TaskObjective
     from domain_adapt.training.loop import Totals
+    from domain_adapt.training.lora import Adapters
     from domain_adapt.training.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,15 @@ class TaskInRun:
         predictions = self.kind.decode(logits, self._dev_features, examples, settings)
         return self.kind.metric(examples, predictions), tuned
 
-    def publish(self, name: str, best: dict[str, Any], totals: Totals, run: Run, workspace: Workspace) -> Checkpoint:
+    def publish(
+        self,
+        name: str,
+        best: dict[str, Any],
+        totals: Totals,
+        run: Run,
+        workspace: Workspace,
+        extra_files: Mapping[str, str],
+    ) -> Checkpoint:
         """Scores the test part and publishes the model, whose weights are those of the best epoch."""
         own = best["tasks"][self.values.name]
         for key, value in own["tuned"].items():
@@ -100,7 +109,8 @@ class TaskInRun:
             corpus=self.data.describe(self.values.name),
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
-        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace)
+        files = {file: text.encode("utf-8") for file, text in extra_files.items()}
+        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace, files)
 
     def _settings(self, tuned: dict[str, float] | None = None) -> Any:
         config = self.model.config
@@ -183,6 +193,7 @@ class Finetuning:
         run: Its folder.
         workspace: Where checkpoints are.
         on_epoch: Hears of every epoch.
+        extra_files: Names and texts of files that are published beside the model.
     """
 
     def __init__(
@@ -195,10 +206,12 @@ class Finetuning:
         run: Run,
         workspace: Workspace,
         on_epoch: EpochListener | None = None,
+        extra_files: Mapping[str, str] | None = None,
     ) -> None:
         from domain_adapt.training.runtime import detect
 
         self._name, self._run, self._workspace, self._on_epoch = name, run, workspace, on_epoch
+        self._extra_files = extra_files or {}
         self._values = recipe.values
         self._runtime = detect(self._values.runtime, run.folder)
         place(self._runtime.device)
@@ -209,11 +222,9 @@ class Finetuning:
         """Trains, takes the best epoch's weights and publishes them."""
         from safetensors.torch import load_file
 
-        from domain_adapt.training.preparing import prepare_encoder
         from domain_adapt.training.state import put_tensors
 
-        settings = self._values.finetune
-        adapters = prepare_encoder(self._model, settings, seed=self._values.seed, runtime=self._runtime)
+        adapters = self._prepare()
         totals = self._train()
         if not is_main():
             return await_publication(self._run, self._workspace)
@@ -222,7 +233,17 @@ class Finetuning:
         logger.info("best epoch: %d", best["epoch"])
         if adapters is not None:
             adapters.merge()
-        return self._task.publish(self._name, best, totals, self._run, self._workspace)
+        return self._task.publish(self._name, best, totals, self._run, self._workspace, self._extra_files)
+
+    def try_out(self) -> float:
+        """Trains as :meth:`publish` does and returns the best epoch's score; nothing is published."""
+        self._prepare()
+        return float(self._train().notes["best"]["score"])
+
+    def _prepare(self) -> Adapters | None:
+        from domain_adapt.training.preparing import prepare_encoder
+
+        return prepare_encoder(self._model, self._values.finetune, seed=self._values.seed, runtime=self._runtime)
 
     def _train(self) -> Totals:
         from domain_adapt.training.fitting import fit_to_machine
