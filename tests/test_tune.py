@@ -19,8 +19,10 @@ from domain_adapt.stages import lock_run
 from domain_adapt.tune import tune
 from domain_adapt.workspace import Workspace
 
+module = importlib.import_module("domain_adapt.tune")
+
 SLOW = ["budget.epochs=1", "finetune.learning_rate=5e-4"]
-# With nothing but the head learning, whichever other setting is drawn is better.
+# Nothing but the head learns.
 POOR = [*SLOW, "finetune.freeze={embeddings = true, layers = 2}"]
 
 
@@ -43,7 +45,13 @@ def table(checkpoint):
     return json.loads((checkpoint.folder / "study.json").read_text())
 
 
-def test_the_winner_is_published_with_the_table_and_nothing_is_done_twice(adapted, trained, caplog):
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_the_winner_is_published_with_the_table_and_nothing_is_done_twice(adapted, trained, caplog, monkeypatch):
+    def good(seed):  # all trials but the recipe's own are better than it, however optuna draws
+        drawn = optuna.samplers.RandomSampler(seed)
+        return optuna.samplers.PartialFixedSampler({"freeze": 0, "learning_rate": 2.5e-3}, drawn)
+
+    monkeypatch.setattr(study, "sampler", good)
     caplog.set_level(logging.INFO, "domain_adapt")
     found = tune("qa", trials=3, overrides=POOR, workspace=adapted.workspace)
     assert found.ref == "heart-qa@v1" and verify(found) == [] and trained == ["trial"] * 3 + ["published"]
@@ -63,15 +71,18 @@ def test_the_winner_is_published_with_the_table_and_nothing_is_done_twice(adapte
     assert [path.name for path in (adapted.workspace.runs / left).iterdir()] == [study.JOURNAL]
     lines = [one.message for one in caplog.records if one.name == "domain_adapt.tune"]
     assert [line.split(":")[0] for line in lines[:3]] == [f"trial {number} of 3" for number in (1, 2, 3)]
-    assert "Not told apart from the recipe's own setting: with 20 dev examples" in lines[3]
-    assert caplog.records[-1].levelno == logging.WARNING and len(lines) == 4
+    assert lines[3].startswith("trial 2 of 3 wins: f1") and len(lines) == 4
+    assert caplog.records[-1].levelno == logging.INFO and "told apart" not in lines[3]
     # The epochs of trials are not logged, those of the winner's training are.
     assert sum(one.message.startswith("epoch ") for one in caplog.records) == recipe["budget"]["epochs"]
 
     trained.clear()
     assert tune("qa", trials=2, overrides=POOR, workspace=adapted.workspace).ref == "heart-qa@v1" and trained == []
+    monkeypatch.setattr(module, "smallest_difference", lambda examples: 99.0)
     more = tune("qa", trials=4, overrides=POOR, workspace=adapted.workspace)
     assert trained == ["trial", "published"] and more.ref == "heart-qa@v2"
+    assert caplog.records[-1].levelno == logging.WARNING
+    assert "Not told apart from the recipe's own setting: with 20 dev examples that takes 99.0" in caplog.text
     assert table(more)["trials"][:3] == values["trials"] and len(table(more)["trials"]) == 4
     with pytest.raises(DomainAdaptError, match="another process is at work on this run"):
         lock = lock_run(adapted.workspace.runs / left)
@@ -155,7 +166,6 @@ def test_a_plain_run_of_the_winner_is_the_same_but_has_no_table(adapted):
 
 
 def test_the_start_is_that_of_the_search_even_if_a_newer_one_appears(adapted, monkeypatch):
-    module = importlib.import_module("domain_adapt.tune")
     seen = {}
     monkeypatch.setattr(module, "finetune", lambda task, **given: seen.update(given))
     tune("qa", trials=1, overrides=SLOW, workspace=adapted.workspace)

@@ -122,7 +122,7 @@ class Study:
         done = len(self.tried())
         if done == 0 and not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             self._study.enqueue_trial(dict(self._space.own))
-        self._study.sampler = optuna.samplers.TPESampler(seed=integer_seed(self._seed, "tune", done) % 2**32)
+        self._study.sampler = sampler(integer_seed(self._seed, "tune", done) % 2**32)
         return self._study.ask(self._distributions)
 
     def _do_again(self) -> None:
@@ -160,6 +160,11 @@ class _Locked:
 
     def release(self) -> None:
         """Does nothing."""
+
+
+def sampler(seed: int) -> Any:
+    """Returns what draws the next setting: at random at first, then where the better trials lie (Bergstra 2011)."""
+    return optuna.samplers.TPESampler(seed=seed)
 
 
 def pruner() -> Any:
