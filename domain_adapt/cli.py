@@ -9,8 +9,22 @@ from typing import Annotated
 import typer
 
 from domain_adapt.cli_data import data_app
+from domain_adapt.cli_options import (
+    BaseOption,
+    Dev,
+    Force,
+    LabelDomain,
+    Name,
+    Overrides,
+    Profile,
+    Start,
+    Task,
+    Test,
+    Train,
+)
 from domain_adapt.cli_predict import predict_command
 from domain_adapt.cli_process import prepare_process, set_up_logging
+from domain_adapt.cli_tune import tune_command
 from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
 
@@ -26,17 +40,6 @@ app = typer.Typer(
 recipes_app = typer.Typer(help="List the domains and tasks, or show one resolved recipe.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
-app.command("predict")(predict_command)
-
-Profile = Annotated[str, typer.Option(help="quick: embedded, minutes on a CPU; full: public corpora, a GPU")]
-Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="override a recipe key, e.g. mlm.learning_rate=1e-4")
-]
-Force = Annotated[bool, typer.Option("--force", help="train again although the checkpoint is up to date")]
-Name = Annotated[str | None, typer.Option(help="name of the checkpoint")]
-BaseOption = Annotated[
-    str | None, typer.Option("--base", help="starting weights: mini, a Hub id, a folder or a checkpoint")
-]
 
 
 @app.callback()
@@ -84,16 +87,13 @@ def adapt_command(
 
 @app.command("finetune")
 def finetune_command(
-    task: Annotated[str, typer.Argument(help="a task of `domain-adapt recipes`, or a folder such as ./my-task")],
-    start: Annotated[
-        str | None,
-        typer.Option("--from", help="checkpoint to start from (medical, medical@v1), or base; default: the newest"),
-    ] = None,
-    domain: Annotated[str | None, typer.Option(help="take the newest checkpoint and the labels of this domain")] = None,
+    task: Task,
+    start: Start = None,
+    domain: LabelDomain = None,
     base: BaseOption = None,
-    train: Annotated[list[str] | None, typer.Option(help="labelled data instead of the recipe's")] = None,
-    dev: Annotated[list[str] | None, typer.Option(help="labelled data to choose the best epoch by")] = None,
-    test: Annotated[list[str] | None, typer.Option(help="labelled data to score the finished model on")] = None,
+    train: Train = None,
+    dev: Dev = None,
+    test: Test = None,
     name: Name = None,
     profile: Profile = "quick",
     overrides: Overrides = [],  # noqa: B006  (typer copies it)
@@ -130,6 +130,10 @@ def finetune_command(
     if seeds > 1 and is_main():
         rows = [(f"{one.name}  {one.mean:.1f} ± {one.deviation:.1f}", _values(one.values)) for one in spreads(found)]
         Console(width=None if sys.stdout.isatty() else 160).print(figure_table(rows))
+
+
+app.command("tune")(tune_command)
+app.command("predict")(predict_command)
 
 
 @app.command("doctor")

@@ -22,6 +22,10 @@ class DomainAdaptError(Exception):
         self.hint = hint
 
 
+class Diverged(DomainAdaptError):
+    """Training went wrong for good: the model's numbers are no longer finite. A search goes on after it."""
+
+
 class Stopped(Exception):
     """The user asked a training run to stop; its state is saved and the same call goes on from there."""
 

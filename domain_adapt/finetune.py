@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from domain_adapt.bases import Base, resolve_base
@@ -11,15 +12,40 @@ from domain_adapt.best_epoch import EpochListener
 from domain_adapt.checkpoints import Checkpoint, CheckpointStore
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetuning import Finetuning
+from domain_adapt.fingerprint import hash_text
 from domain_adapt.labelled import Data, load_data
-from domain_adapt.recipes import TaskRecipe, load_task
+from domain_adapt.recipes import Recipe, TaskRecipe, load_task
 from domain_adapt.stages import base_assignments, existing_checkpoint, open_run, stage_fingerprint
 from domain_adapt.task_in_run import say_metrics
-from domain_adapt.tasks import task_type
-from domain_adapt.training.meeting import meet
+from domain_adapt.tasks import TaskType, task_type
+from domain_adapt.training.meeting import Meeting, meet
 from domain_adapt.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What stage 2 works on.
+
+    Attributes:
+        recipe: Of the task.
+        kind: Its type.
+        start: Starting weights.
+        data: Labelled.
+        name: Of the checkpoint.
+    """
+
+    recipe: Recipe[TaskRecipe]
+    kind: TaskType
+    start: Base
+    data: Data
+    name: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides the result."""
+        return finetune_fingerprint(self.recipe.values, self.start, self.data)
 
 
 def finetune(
@@ -36,6 +62,7 @@ def finetune(
     overrides: Sequence[str] = (),
     force: bool = False,
     on_epoch: EpochListener | None = None,
+    extra_files: Mapping[str, str] | None = None,
     workspace: Workspace = Workspace(),
 ) -> Checkpoint:
     """Fine-tunes a checkpoint or a base on a task and returns the published checkpoint of the best epoch.
@@ -56,39 +83,90 @@ def finetune(
         overrides: ``key=value`` assignments laid over the recipe.
         force: Train even though the checkpoint exists.
         on_epoch: Hears of the dev part's metrics after each epoch; what it raises ends the run.
+        extra_files: Names and texts of files to publish beside the model; a checkpoint without them is not up to date.
         workspace: Where recipes, runs and checkpoints are.
 
     Raises:
         DomainAdaptError: For anything the user can mend: recipe, data, base, disk.
         EndedElsewhere: If another process of this run failed and says why.
     """
-    assignments = [*overrides, *base_assignments(base)]
+    extra_files = extra_files or {}
     with meet() as meeting:
-        recipe = load_task(task, profile=profile, overrides=assignments, workspace=workspace)
-        values = recipe.values
-        kind = task_type(values.type)
-        wanted = start if start or not base else "base"
-        begin = meeting.main_first(lambda: _start(values, wanted, domain, workspace))
-        domain = domain or (begin.checkpoint.manifest.domain if begin.checkpoint else None)
-        data = meeting.main_first(lambda: load_data(recipe, kind, domain, train, dev, test))
-        parts = (None if begin.checkpoint else "base", data.domain, values.name)
-        name = name or "-".join(part for part in parts if part)
-        fingerprint = finetune_fingerprint(values, begin, data)
+        inputs = read_inputs(
+            task,
+            start=start,
+            domain=domain,
+            base=base,
+            train=train,
+            dev=dev,
+            test=test,
+            name=name,
+            profile=profile,
+            overrides=overrides,
+            workspace=workspace,
+            meeting=meeting,
+        )
+        fingerprint = inputs.fingerprint
         meeting.check_same(fingerprint, "recipe, base, data or package")
-        existing = existing_checkpoint(name, fingerprint, workspace, meeting)
-        if existing is not None and not force:
+        existing = existing_checkpoint(inputs.name, fingerprint, workspace, meeting)
+        if existing is not None and not force and _has(existing, extra_files):
             logger.info("%s is up to date: %s", existing.ref, existing.folder)
             say_metrics(existing.manifest.metrics)
             return existing
         fresh = existing is not None
         with open_run("finetune", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
-            return Finetuning(recipe, kind, begin, data, name, run, workspace, on_epoch).publish()
+            return Finetuning(
+                inputs.recipe,
+                inputs.kind,
+                inputs.start,
+                inputs.data,
+                inputs.name,
+                run,
+                workspace,
+                on_epoch,
+                extra_files,
+            ).publish()
+
+
+def read_inputs(
+    task: str,
+    *,
+    start: str | None,
+    domain: str | None,
+    base: str | None,
+    train: Sequence[str | Path],
+    dev: Sequence[str | Path],
+    test: Sequence[str | Path],
+    name: str | None,
+    profile: str,
+    overrides: Sequence[str],
+    workspace: Workspace,
+    meeting: Meeting,
+) -> Inputs:
+    """Returns what the arguments of :func:`finetune` stand for; the processes of ``meeting`` find the same.
+
+    Raises:
+        DomainAdaptError: For anything the user can mend: recipe, data, base.
+    """
+    recipe = load_task(task, profile=profile, overrides=[*overrides, *base_assignments(base)], workspace=workspace)
+    values = recipe.values
+    kind = task_type(values.type)
+    wanted = start if start or not base else "base"
+    begin = meeting.main_first(lambda: _start(values, wanted, domain, workspace))
+    domain = domain or (begin.checkpoint.manifest.domain if begin.checkpoint else None)
+    data = meeting.main_first(lambda: load_data(recipe, kind, domain, train, dev, test))
+    parts = (None if begin.checkpoint else "base", data.domain, values.name)
+    return Inputs(recipe, kind, begin, data, name or "-".join(part for part in parts if part))
 
 
 def finetune_fingerprint(recipe: TaskRecipe, start: Base, data: Data) -> str:
     """Returns the SHA-256 of everything that decides the result of stage 2."""
     values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "data"})
     return stage_fingerprint("finetune", values, start, [data.fingerprint()])
+
+
+def _has(checkpoint: Checkpoint, texts: Mapping[str, str]) -> bool:
+    return all(checkpoint.manifest.files.get(name) == hash_text(text) for name, text in texts.items())
 
 
 def _start(recipe: TaskRecipe, start: str | None, domain: str | None, workspace: Workspace) -> Base:

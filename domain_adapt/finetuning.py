@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from domain_adapt.bases import Base, load_tokenizer
@@ -18,6 +19,7 @@ from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
     from domain_adapt.training.loop import Totals
+    from domain_adapt.training.lora import Adapters
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Finetuning:
         run: Its folder.
         workspace: Where checkpoints are.
         on_epoch: Hears of every epoch.
+        extra_files: Names and texts of files that are published beside the model.
     """
 
     def __init__(
@@ -46,10 +49,12 @@ class Finetuning:
         run: Run,
         workspace: Workspace,
         on_epoch: EpochListener | None = None,
+        extra_files: Mapping[str, str] | None = None,
     ) -> None:
         from domain_adapt.training.runtime import detect
 
         self._name, self._run, self._workspace, self._on_epoch = name, run, workspace, on_epoch
+        self._extra_files = extra_files or {}
         self._values = recipe.values
         self._runtime = detect(self._values.runtime, run.folder)
         place(self._runtime.device)
@@ -60,11 +65,9 @@ class Finetuning:
         """Trains, takes the best epoch's weights and publishes them."""
         from safetensors.torch import load_file
 
-        from domain_adapt.training.preparing import prepare_encoder
         from domain_adapt.training.state import put_tensors
 
-        settings = self._values.finetune
-        adapters = prepare_encoder(self._model, settings, seed=self._values.seed, runtime=self._runtime)
+        adapters = self._prepare()
         totals = self._train()
         if not is_main():
             return await_publication(self._run, self._workspace)
@@ -73,7 +76,17 @@ class Finetuning:
         logger.info("best epoch: %d", best["epoch"])
         if adapters is not None:
             adapters.merge()
-        return self._task.publish(self._name, best, totals, self._run, self._workspace)
+        return self._task.publish(self._name, best, totals, self._run, self._workspace, self._extra_files)
+
+    def try_out(self) -> float:
+        """Trains as :meth:`publish` does and returns the best epoch's score; nothing is published."""
+        self._prepare()
+        return float(self._train().notes["best"]["score"])
+
+    def _prepare(self) -> Adapters | None:
+        from domain_adapt.training.preparing import prepare_encoder
+
+        return prepare_encoder(self._model, self._values.finetune, seed=self._values.seed, runtime=self._runtime)
 
     def _train(self) -> Totals:
         from domain_adapt.training.fitting import fit_to_machine

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +27,7 @@ from domain_adapt.training.freezing import freeze
 from domain_adapt.training.loop import Totals
 from domain_adapt.training.measuring import encoder_shapes, gemm_peak
 from domain_adapt.training.memory import MemoryPlan
+from domain_adapt.training.progress import quiet
 from domain_adapt.training.runtime import Runtime, torch_device
 
 # The timed steps go on for about so long, and as long again for warming up.
@@ -155,17 +153,5 @@ def _train(recipe: DomainRecipe, stage: Pretraining, *, batch_size: int, rows: i
             "runtime": recipe.runtime.model_copy(update=runtime),
         }
     )
-    with tempfile.TemporaryDirectory(prefix="domain-adapt-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="domain-adapt-") as folder, quiet():
         return train(short, stage, [], Run(Path(folder), "", time.monotonic()))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides what a training run says about itself; warnings come through."""
-    training = logging.getLogger("domain_adapt")
-    level = training.level
-    training.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        training.setLevel(level)

@@ -83,16 +83,7 @@ def open_run(
         meeting.hear()
         yield Run(wait_until_seen(folder), fingerprint, time.monotonic(), meeting)
         return
-    with explain_disk(workspace.runs, "nothing was started"):
-        workspace.runs.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(folder.name + ".lock"))
-    try:
-        with explain_disk(workspace.runs, "nothing was started"):
-            lock.acquire(timeout=0)
-    except Timeout:
-        raise DomainAdaptError(
-            f"{folder}: another process is at work on this run", hint="wait for it, or stop it first"
-        ) from None
+    lock = lock_run(folder)
     try:
         if fresh and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
             shutil.rmtree(folder, ignore_errors=True)
@@ -103,6 +94,25 @@ def open_run(
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         lock.release()
+
+
+def lock_run(folder: Path) -> FileLock:
+    """Returns the lock of a run folder, held; the folder's parent is made, the folder is not.
+
+    Raises:
+        DomainAdaptError: If another process holds it.
+    """
+    with explain_disk(folder.parent, "nothing was started"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(folder.name + ".lock"))
+    try:
+        with explain_disk(folder.parent, "nothing was started"):
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise DomainAdaptError(
+            f"{folder}: another process is at work on this run", hint="wait for it, or stop it first"
+        ) from None
+    return lock
 
 
 def existing_checkpoint(name: str, fingerprint: str, workspace: Workspace, meeting: Meeting) -> Checkpoint | None:

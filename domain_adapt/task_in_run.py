@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import Base
@@ -68,7 +69,15 @@ class TaskInRun:
         predictions = self.kind.decode(logits, self._dev_features, examples, settings)
         return self.kind.metric(examples, predictions), tuned
 
-    def publish(self, name: str, best: dict[str, Any], totals: Totals, run: Run, workspace: Workspace) -> Checkpoint:
+    def publish(
+        self,
+        name: str,
+        best: dict[str, Any],
+        totals: Totals,
+        run: Run,
+        workspace: Workspace,
+        extra_files: Mapping[str, str],
+    ) -> Checkpoint:
         """Scores the test part and publishes the model, whose weights are those of the best epoch."""
         own = best["tasks"][self.values.name]
         for key, value in own["tuned"].items():
@@ -83,6 +92,7 @@ class TaskInRun:
             scores = self.kind.metric(examples, predictions) if part == "test" else {}
             metrics |= {f"test/{key}": value for key, value in scores.items()}
         say_metrics(metrics)
+        texts = {file: text.encode("utf-8") for file, text in extra_files.items()}
         publication = Publication(
             name=name,
             stage="finetune",
@@ -94,7 +104,7 @@ class TaskInRun:
             corpus=self.data.describe(self.values.name),
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
-        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace, plots)
+        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace, plots | texts)
 
     def _predictions(self, part: str, tuned: dict[str, float]) -> tuple[list[Any], list[Any]]:
         """Returns the examples of a part and the finished model's predictions."""

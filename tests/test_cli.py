@@ -17,7 +17,7 @@ def run(monkeypatch, capsys):
     def run(project, *arguments):
         monkeypatch.chdir(project.root)
         monkeypatch.setattr(sys, "argv", ["domain-adapt", *arguments])
-        monkeypatch.setattr(cli, "_prepare_process", lambda: None)  # process-wide settings have tests of their own
+        monkeypatch.setattr(cli, "prepare_process", lambda: None)  # process-wide settings have tests of their own
         capsys.readouterr()
         try:
             cli.main()

@@ -95,6 +95,15 @@ def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = Fals
     return has_head
 
 
+def encoder_depth(folder: Path, name: str) -> int:
+    """Returns the number of encoder layers with weights of their own (1 for ALBERT, which shares them), or 0."""
+    config = _read_json(folder / "config.json", name)
+    for key in ("num_hidden_groups", "num_hidden_layers", "n_layers"):  # ALBERT, the others, DistilBERT
+        if isinstance(config.get(key), int):
+            return int(config[key])
+    return 0
+
+
 def weight_files(folder: Path, name: str) -> list[Path]:
     """Returns the safetensors files that transformers would read.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from domain_adapt.checkpoints import Manifest
 from domain_adapt.report.reliability import plot_text
 from domain_adapt.report.task_texts import TASKS, TaskText
+from domain_adapt.report.trials import STUDY
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -220,6 +221,7 @@ def _making(manifest: Manifest) -> str:
         ("created", manifest.created),
         ("wall time", f"{manifest.wall_seconds:,.0f} s"),
         ("fingerprint", f"`{manifest.fingerprint}`"),
+        *([("settings", f"found by a search: `{STUDY}`, `search.md`")] if STUDY in manifest.files else []),
         *((key, str(value)) for key, value in _flatten(manifest.environment)),
         *((f"package {name}", version) for name, version in sorted(manifest.packages.items())),
     ]

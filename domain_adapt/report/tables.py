@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from domain_adapt.checkpoints import Checkpoint
+from domain_adapt.report.trials import STUDY, trial_rows
 
 _SHOWN = {"heldout/mlm_loss": "MLM loss {:.3f}", "dev/f1": "F1 {:.1f}", "dev/exact_match": "EM {:.1f}"}
 
@@ -29,6 +31,17 @@ def checkpoint_table(checkpoints: Sequence[Checkpoint]) -> Table:
             ", ".join(figures),
             str(checkpoint.folder),
         )
+    return table
+
+
+def study_table(checkpoint: Checkpoint) -> Table:
+    """Returns a table with one row a trial of the search that a checkpoint came out of."""
+    header, rows = trial_rows(json.loads((checkpoint.folder / STUDY).read_text(encoding="utf-8")))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in header:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from domain_adapt.errors import DomainAdaptError
+from domain_adapt.errors import Diverged
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,9 @@ def finite(logits: torch.Tensor) -> np.ndarray:
     """Returns logits as float32 on the CPU.
 
     Raises:
-        DomainAdaptError: If one is not a finite number.
+        Diverged: If one is not a finite number.
     """
     values: np.ndarray = logits.float().cpu().numpy()
     if not np.isfinite(values).all():
-        raise DomainAdaptError(
-            "the model's logits are not finite numbers", hint="training diverged: lower the learning rate"
-        )
+        raise Diverged("the model's logits are not finite numbers", hint="training diverged: lower the learning rate")
     return values

@@ -69,6 +69,18 @@ def meter(label: str, total: int | None = None) -> Iterator[Meter]:
         yield Meter(label, total, bar)
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hides what the package says about its work; warnings come through."""
+    package = logging.getLogger("domain_adapt")
+    level = package.level
+    package.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        package.setLevel(level)
+
+
 def format_seconds(seconds: float) -> str:
     """Returns ``75.2`` as ``1 min 15 s``."""
     if seconds != seconds:  # NaN: nothing is known yet

@@ -20,7 +20,7 @@ FINETUNE = ["finetune", "qa", "--set", "budget.epochs=1"]
 def run(folder, monkeypatch, capsys, arguments=ADAPT):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["domain-adapt", *arguments])
-    monkeypatch.setattr(cli, "_prepare_process", lambda: None)
+    monkeypatch.setattr(cli, "prepare_process", lambda: None)
     capsys.readouterr()
     try:
         cli.main()

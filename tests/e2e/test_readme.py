@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import domain_adapt
-from domain_adapt import cli
+from domain_adapt import cli, cli_tune
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,11 +28,14 @@ def called(monkeypatch):
     def record(name):
         return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
-    monkeypatch.setattr(cli, "_prepare_process", lambda: None)
-    for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("predict", "predict_file")):
+    monkeypatch.setattr(cli, "prepare_process", lambda: None)
+    monkeypatch.setattr(cli_tune, "prepare_process", lambda: None)
+    for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("tune", "tune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
         monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))
     monkeypatch.setattr(sys.modules["domain_adapt.seeds"], "spreads", lambda found: [])
+    __import__("domain_adapt.report.tables")
+    monkeypatch.setattr(sys.modules["domain_adapt.report.tables"], "study_table", lambda found: "")
     __import__("domain_adapt.data_check")
     monkeypatch.setattr(sys.modules["domain_adapt.data_check"], "check", lambda paths: calls.append(paths) or [])
     for predictor in (domain_adapt.QuestionAnswerer, domain_adapt.EntityTagger):
