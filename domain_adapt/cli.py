@@ -101,11 +101,15 @@ def finetune_command(
     seeds: Annotated[
         int, typer.Option(help="train so many times, from the recipe's seed on, and print the spread")
     ] = 1,
+    folds: Annotated[
+        int,
+        typer.Option(help="cross-validation: train on all but one of so many parts of the data, each left out once"),
+    ] = 0,
 ) -> None:
     """Stage 2: fine-tune an adapted checkpoint, or a base, on a task.
 
     Publishes checkpoints/<domain>-<task>/v<N> with the weights of the best epoch on the dev part. With --seeds there is
-    a version for each, and a table of mean, standard deviation and values.
+    a version for each, and a table of mean, standard deviation and values; with --folds for each fold.
     """
     from rich.console import Console
 
@@ -116,6 +120,7 @@ def finetune_command(
     found = finetune_seeds(
         task,
         seeds,
+        folds=folds,
         start=start,
         domain=domain,
         base=base,
@@ -127,7 +132,7 @@ def finetune_command(
         overrides=overrides,
         force=force,
     )
-    if seeds > 1 and is_main():
+    if seeds * max(folds, 1) > 1 and is_main():
         rows = [(f"{one.name}  {one.mean:.1f} ± {one.deviation:.1f}", _values(one.values)) for one in spreads(found)]
         Console(width=None if sys.stdout.isatty() else 160).print(figure_table(rows))
 

@@ -1,7 +1,8 @@
-"""The same fine-tuning from several seeds: what is left when luck is averaged out."""
+"""The same fine-tuning from several seeds, or on several folds: what is left when luck is averaged out."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import statistics
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ def finetune_seeds(
     task: str,
     count: int,
     *,
+    folds: int = 0,
     profile: str = "quick",
     overrides: Sequence[str] = (),
     workspace: Workspace = Workspace(),
@@ -54,25 +56,31 @@ def finetune_seeds(
     Few labels make results hang on the seed (Mosbach et al. 2021, arXiv:2006.04884): one run says little. Each seed is
     a version of the same checkpoint; those that are there already are not trained again.
 
+    With ``folds`` each seed trains once a fold, and every labelled example is in the dev part of one of them (k-fold
+    cross-validation): for sets so small that no dev part can be spared.
+
     Args:
         task: As for :func:`domain_adapt.finetune`.
         count: How many seeds, at least 1.
+        folds: 2 or more parts that train and dev together are cut into; 0 takes the parts as they are.
         profile: Profile of the recipe.
         overrides: ``key=value`` assignments laid over the recipe; ``seed`` sets the first seed.
         workspace: Where recipes, runs and checkpoints are.
         arguments: The others of :func:`domain_adapt.finetune`.
 
     Raises:
-        DomainAdaptError: If ``count`` is below 1, or for the reasons of :func:`domain_adapt.finetune`.
+        DomainAdaptError: If ``count`` is below 1, ``folds`` is 1, or for the reasons of :func:`domain_adapt.finetune`.
     """
     if count < 1:
         raise DomainAdaptError(f"seeds: expected at least 1 (found {count})")
     first = load_task(task, profile=profile, overrides=overrides, workspace=workspace).values.seed
     found = []
-    for seed in range(first, first + count):
+    for seed, fold in itertools.product(range(first, first + count), range(max(folds, 1))):
         if count > 1:
             logger.info("seed %d (%d of %d)", seed, seed - first + 1, count)
         chosen = [*overrides, f"seed={seed}"]
+        if folds:
+            chosen += [f"finetune.folds={folds}", f"finetune.fold={fold}"]
         found.append(finetune(task, profile=profile, overrides=chosen, workspace=workspace, **arguments))
     return found
 

@@ -43,3 +43,13 @@ def test_the_command_line_prints_mean_deviation_and_values(adapted, monkeypatch,
     values = [float(value) for value in line.split()[-2:]]
     mean = float(line.split()[1])
     assert mean == pytest.approx(sum(values) / 2, abs=0.11) and "±" in line
+
+
+def test_with_folds_every_example_is_in_one_dev_part(adapted):
+    found = finetune_seeds("qa", 1, folds=3, overrides=["budget.epochs=1"], workspace=adapted.workspace)
+    counts = [one.manifest.corpus["statistics"] for one in found]
+    assert sum(one["dev_examples"] for one in counts) == 84
+    assert [one["train_examples"] + one["dev_examples"] for one in counts] == [84] * 3
+    assert [one.ref for one in found] == ["heart-qa@v1", "heart-qa@v2", "heart-qa@v3"]
+    (spread,) = [one for one in spreads(found) if one.name == "dev/f1"]
+    assert len(spread.values) == 3

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import domain_adapt
-from domain_adapt import cli, cli_tune
+from domain_adapt import cli, cli_predict, cli_tune
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,8 +28,8 @@ def called(monkeypatch):
     def record(name):
         return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
-    monkeypatch.setattr(cli, "prepare_process", lambda: None)
-    monkeypatch.setattr(cli_tune, "prepare_process", lambda: None)
+    for module in (cli, cli_predict, cli_tune):
+        monkeypatch.setattr(module, "prepare_process", lambda: None)
     for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("tune", "tune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
         monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))

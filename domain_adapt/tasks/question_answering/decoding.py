@@ -124,35 +124,26 @@ def _span_table(
     start: np.ndarray, end: np.ndarray, features: Features, rows: np.ndarray, owners: np.ndarray, longest: int
 ) -> _SpanTable:
     """Merges the windows of each example into one table over its whole context."""
-    width = start.shape[1]
     answerable = features.padded(features.answerable, rows, False)
     start = np.where(answerable, start, IMPOSSIBLE)
     end = np.where(answerable, end, IMPOSSIBLE)
     behind = np.full((len(rows), longest - 1), IMPOSSIBLE, dtype=np.float32)
     ends = np.lib.stride_tricks.sliding_window_view(np.concatenate([end, behind], axis=1), longest, axis=1)
 
-    # Index of each context token in the whole context, then in the table.
-    columns = np.arange(width)
-    begin = features.context_begin[rows][:, None]
-    inside = (columns >= begin) & (columns < features.lengths[rows][:, None])
-    in_context = columns - begin + features.context_offset[rows][:, None]
+    # The tokens of a window, from the first of the context on, are one run of the table: whole blocks are compared.
+    begins, lengths = features.context_begin[rows], features.lengths[rows] - features.context_begin[rows]
     counts = np.zeros(int(owners[-1]) + 1, dtype=np.int64)
-    np.maximum.at(counts, owners, np.where(inside, in_context + 1, 0).max(axis=1))
+    np.maximum.at(counts, owners, features.context_offset[rows] + lengths)
     splits = np.concatenate([[0], np.cumsum(counts)])
-    target = splits[owners][:, None] + in_context
-
+    targets = splits[owners] + features.context_offset[rows]
     scores = np.full((splits[-1], longest), 2 * IMPOSSIBLE, dtype=np.float32)
     offsets = np.zeros((splits[-1], 2), dtype=np.int32)
     window_offsets = features.padded(features.offsets, rows, 0)
-    # Within the k-th windows of all examples every token occurs once, so plain fancy assignment is enough.
-    order = np.arange(len(rows)) - np.searchsorted(owners, owners)
-    for turn in range(int(order.max(initial=-1)) + 1):
-        these = np.flatnonzero(order == turn)
-        cells = inside[these]
-        where = target[these][cells]
-        seen = start[these][cells][:, None] + ends[these][cells]
-        scores[where] = np.maximum(scores[where], seen)
-        offsets[where] = window_offsets[these][cells]
+    for row, (begin, length, target) in enumerate(zip(begins, lengths, targets, strict=True)):
+        tokens = slice(begin, begin + length)
+        block = scores[target : target + length]
+        np.maximum(block, start[row, tokens, None] + ends[row, tokens], out=block)
+        offsets[target : target + length] = window_offsets[row, tokens]
     return _SpanTable(scores, offsets, splits)
 
 
@@ -170,9 +161,7 @@ def _rank(
         margin = float(best) + float(np.log(max(spread, 1.0))) - null_score
         top = max(float(best), null_score)
         mass = spread * float(np.exp(float(best) - top)) + float(np.exp(null_score - top))
-        kept = min(n_best, len(scores))
-        cells = np.argpartition(-scores, kept - 1)[:kept] if 0 < kept < len(scores) else np.arange(len(scores))
-        cells = cells[np.lexsort((cells, -scores[cells]))]  # equal scores: the earlier, shorter span first
+        cells = _best_cells(scores, n_best)
         candidates = [(float(scores[cell]), int(cell)) for cell in cells if scores[cell] > IMPOSSIBLE / 2]
         if threshold is not None or not candidates:
             candidates = _with_null(candidates, null_score, null_wins=margin < (threshold or 0.0))
@@ -186,6 +175,15 @@ def _rank(
             text = example.context[begin:finish]
             predictions.append(Prediction(example.id, text, begin, finish, min(score, 1.0), value, null_score, margin))
         yield predictions
+
+
+def _best_cells(scores: np.ndarray, n_best: int) -> np.ndarray:
+    """Returns the cells of the best scores, best first; of equal ones the earlier, shorter span first."""
+    if n_best == 1 and len(scores):
+        return scores.argmax(keepdims=True)  # the first of the highest, without a copy
+    kept = min(n_best, len(scores))
+    cells = np.argpartition(-scores, kept - 1)[:kept] if 0 < kept < len(scores) else np.arange(len(scores))
+    return cells[np.lexsort((cells, -scores[cells]))]
 
 
 def _with_null(candidates: list[tuple[float, int]], null_score: float, *, null_wins: bool) -> list[tuple[float, int]]:
