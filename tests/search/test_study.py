@@ -4,6 +4,7 @@ import optuna
 import pytest
 
 from domain_adapt.errors import Diverged
+from domain_adapt.search import study
 from domain_adapt.search.space import Space
 from domain_adapt.search.study import JOURNAL, Study
 
@@ -34,14 +35,14 @@ def score(setting, listener):
     return final
 
 
-def search(study, trials, run=score):
-    while len(study.tried()) < trials:
-        study.try_next(run)
-    return timeless(study)
+def search(found, trials, run=score):
+    while len(found.tried()) < trials:
+        found.try_next(run)
+    return timeless(found)
 
 
-def timeless(study):
-    return [(one.number, one.setting, one.value, one.epochs_done, one.state) for one in study.tried()]
+def timeless(found):
+    return [(one.number, one.setting, one.value, one.epochs_done, one.state) for one in found.tried()]
 
 
 def test_the_recipe_s_own_setting_comes_first_and_all_lie_in_the_space(folder):
@@ -96,6 +97,21 @@ def test_a_trial_interrupted_twice_is_done_once(folder):
     assert search(Study(folder("cut"), SPACE, 0), 3) == search(Study(folder("whole"), SPACE, 0), 3)
 
 
+def test_the_interrupted_setting_is_done_again_even_by_another_optuna_that_draws_differently(folder, monkeypatch):
+    begun = []
+
+    def interrupted(setting, listener):
+        begun.append(setting)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return score(setting, listener)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(Study(folder(), SPACE, 0), 3, interrupted)
+    monkeypatch.setattr(study, "sampler", lambda seed: optuna.samplers.RandomSampler(seed + 1))
+    assert search(Study(folder(), SPACE, 0), 3)[2][1] == begun[2]
+
+
 @pytest.mark.parametrize("lost", [1, 25, 300])
 def test_half_a_line_of_a_killed_process_does_no_harm(folder, lost):
     whole = search(Study(folder("whole"), SPACE, 0), 6)
@@ -114,8 +130,8 @@ def test_more_trials_are_those_of_a_longer_study(folder):
 
 
 def test_what_falls_behind_is_ended_early_and_what_leads_or_is_nearly_done_is_not(folder):
-    study = Study(folder(), SPACE, 0)
-    tried = search(study, 30)
+    found = Study(folder(), SPACE, 0)
+    tried = search(found, 30)
     pruned = [one for one in tried if one[4] == "pruned"]
     assert 0 < len(pruned) < 26 and all(one[4] == "complete" for one in tried[:4])
     for number, setting, value, epochs_done, _ in pruned:
@@ -143,17 +159,17 @@ def test_the_recipe_s_own_setting_must_not_diverge(folder):
     def run(setting, listener):
         raise Diverged("not finite")
 
-    study = Study(folder(), SPACE, 0)
+    found = Study(folder(), SPACE, 0)
     with pytest.raises(Diverged):
-        study.try_next(run)
-    assert study.tried() == []
+        found.try_next(run)
+    assert found.tried() == []
 
 
 def test_optuna_can_read_the_journal_and_says_nothing_meanwhile(folder, capfd, caplog):
     caplog.set_level(logging.WARNING)
-    study = Study(folder(), SPACE, 0)
-    search(study, 3)
+    found = Study(folder(), SPACE, 0)
+    search(found, 3)
     assert capfd.readouterr() == ("", "") and caplog.text == ""
     backend = optuna.storages.journal.JournalFileBackend(str(folder() / JOURNAL))
-    found = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
-    assert [trial.value for trial in found.trials] == [one.value for one in study.tried()]
+    read = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+    assert [trial.value for trial in read.trials] == [one.value for one in found.tried()]

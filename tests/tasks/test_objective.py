@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from domain_adapt.errors import DomainAdaptError
+from domain_adapt.errors import Diverged
 from domain_adapt.recipes import FinetuneSettings, QuestionAnsweringSettings
 from domain_adapt.tasks import task_type
 from domain_adapt.tasks.question_answering.data import Answer, Example
@@ -122,7 +122,7 @@ def test_logits_do_not_depend_on_the_batch_size(features: Features, batch_size: 
 def test_diverged_model_is_an_error(features: Features):
     model = TableModel()
     model.table.data.fill_(float("nan"))
-    with pytest.raises(DomainAdaptError, match="not finite"):
+    with pytest.raises(Diverged, match="not finite"):
         predict_logits(model, features, batch_size=2, device="cpu", pad_token_id=1)
 
 
