@@ -12,6 +12,15 @@ import typer
 from domain_adapt.cli_process import prepare_process
 from domain_adapt.errors import DomainAdaptError
 
+# What may be asked of a model for questions, for choices, and for texts.
+_TOGETHER = (
+    {"--question", "--context"},
+    {"--question", "--choice"},
+    {"--question", "--choice", "--context"},
+    {"--text"},
+    {"--text", "--text-pair"},
+)
+
 
 def predict_command(
     checkpoint: Annotated[
@@ -45,8 +54,7 @@ def predict_command(
     options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if choice:
         options["--choice"] = choice
-    if (input_file is None) == (not options) or (output_file is not None and input_file is None):
-        raise DomainAdaptError("expected --question with --context, or --text, or --input (and --output)")
+    _check(set(options), input_file, output_file)
     prepare_process()
     from domain_adapt.predict import load, predict_file, predict_stream
 
@@ -57,12 +65,20 @@ def predict_command(
             raise DomainAdaptError(f"{checkpoint} is a {type(predictor).__name__}: expected {wanted}")
         names = [name for name in (*predictor.options, *predictor.optional) if name in options]
         print(json.dumps(predictor(*(options[name] for name in names)), ensure_ascii=False))
-    elif str(input_file) == "-" and output_file is None:
+    elif output_file is None:
         predict_stream(predictor, sys.stdin, sys.stdout)
-    elif output_file is not None and str(input_file) != "-":
+    else:
         count = predict_file(predictor, input_file, output_file)
         logging.getLogger(__name__).info("%d predictions written to %s", count, output_file)
-    else:
+
+
+def _check(options: set[str], input_file: Path | None, output_file: Path | None) -> None:
+    """Raises DomainAdaptError for options that make no sense together, before a model is loaded."""
+    if input_file is None and options in _TOGETHER and output_file is None:
+        return
+    if input_file is None or options:
+        raise DomainAdaptError("expected --question with --context, or --text, or --input with --output")
+    if (str(input_file) == "-") == (output_file is not None):
         raise DomainAdaptError(
             "expected --input FILE with --output FILE, or --input - alone",
             hint="what is read from stdin goes to stdout: domain-adapt predict ... --input - < in.jsonl > out.jsonl",

@@ -177,13 +177,20 @@ def test_nothing_adapted_yet(refused, project):
         (),
         ("--question", "Who?"),
         ("--context", "day"),
-        ("--input", "q.jsonl"),
+        ("--output", "a.jsonl"),
+        ("--text", "day", "--context", "day"),
         ("--question", "Who?", "--context", "day", "--input", "q.jsonl", "--output", "a.jsonl"),
     ],
 )
 def test_predict_wants_one_question_or_a_file_of_them(refused, project, options):
     message, _ = refused(project, "predict", "heart-qa", *options)
     assert message == "expected --question with --context, or --text, or --input with --output"
+
+
+@pytest.mark.parametrize("options", [("--input", "q.jsonl"), ("--input", "-", "--output", "a.jsonl")])
+def test_predict_takes_a_file_to_a_file_and_stdin_to_stdout(refused, project, options):
+    message, hint = refused(project, "predict", "heart-qa", *options)
+    assert message == "expected --input FILE with --output FILE, or --input - alone" and "stdin" in hint
 
 
 def test_no_checkpoints_yet(refused, project):

@@ -180,7 +180,7 @@ def _rank(
 def _best_cells(scores: np.ndarray, n_best: int) -> np.ndarray:
     """Returns the cells of the best scores, best first; of equal ones the earlier, shorter span first."""
     if n_best == 1 and len(scores):
-        return scores.argmax(keepdims=True)  # the first of the highest, without a copy
+        return np.array([scores.argmax()])  # the first of the highest, without sorting
     kept = min(n_best, len(scores))
     cells = np.argpartition(-scores, kept - 1)[:kept] if 0 < kept < len(scores) else np.arange(len(scores))
     return cells[np.lexsort((cells, -scores[cells]))]

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import datasets
 import huggingface_hub
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -90,9 +91,9 @@ def test_the_revision_is_resolved_once_and_the_commit_is_what_counts(hub: list[s
 def test_the_stream_is_opened_at_the_commit(hub: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, Any]] = []
 
-    def load_dataset(path: str, **keys: Any) -> list[dict[str, str]]:
+    def load_dataset(path: str, **keys: Any) -> datasets.IterableDataset:
         calls.append({"path": path, **keys})
-        return [{"text": "one"}]
+        return datasets.Dataset.from_list([{"text": "one"}]).to_iterable_dataset()
 
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     source = open_source(HubSource(id="someone/texts", config="en"), tmp_path)
@@ -121,7 +122,8 @@ def test_a_connection_lost_in_mid_stream_is_not_a_traceback(
         yield {"text": "one"}
         raise ConnectionError("reset by peer\nand more")
 
-    monkeypatch.setattr("datasets.load_dataset", lambda *args, **keys: broken())
+    rows = datasets.IterableDataset.from_generator(broken)
+    monkeypatch.setattr("datasets.load_dataset", lambda *args, **keys: rows)
     documents = open_source(HubSource(id="someone/texts"), tmp_path).documents()
     assert next(documents).text == "one"
     with pytest.raises(DomainAdaptError, match=r"someone/texts: cannot be read \(train\): reset by peer$"):
