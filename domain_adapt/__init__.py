@@ -1,7 +1,7 @@
 """Adapt a pretrained language model to a specialised field, then fine-tune it on a task.
 
-The public API: :func:`adapt`, :func:`finetune`, :func:`load`, :class:`QuestionAnswerer`,
-:class:`ChoiceAnswerer`, :class:`TextClassifier`, :class:`EntityTagger` and :func:`resolve`.
+The public API: :func:`adapt`, :func:`finetune`, :func:`finetune_multitask`, :func:`load`,
+:class:`QuestionAnswerer`, :class:`ChoiceAnswerer`, :class:`TextClassifier`, :class:`EntityTagger` and :func:`resolve`.
 Names are looked up when they are first used, so that ``import domain_adapt`` is quick.
 """
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from domain_adapt.checkpoints import resolve
     from domain_adapt.errors import DomainAdaptError
     from domain_adapt.finetune import finetune
+    from domain_adapt.multitask import finetune_multitask
     from domain_adapt.predict import ChoiceAnswerer, EntityTagger, QuestionAnswerer, TextClassifier, load
     from domain_adapt.workspace import Workspace
 
@@ -29,6 +30,7 @@ __all__ = [
     "Workspace",
     "adapt",
     "finetune",
+    "finetune_multitask",
     "load",
     "resolve",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "Workspace": "domain_adapt.workspace",
     "adapt": "domain_adapt.adapt",
     "finetune": "domain_adapt.finetune",
+    "finetune_multitask": "domain_adapt.multitask",
     "load": "domain_adapt.predict",
     "resolve": "domain_adapt.checkpoints",
 }

@@ -128,8 +128,9 @@ def _train_and_publish(
 ) -> Checkpoint:
     from domain_adapt.corpus.prepare import special_ids
     from domain_adapt.mlm.masking import masking_vocabulary, words_for
+    from domain_adapt.mlm.new_head import start_head
     from domain_adapt.mlm.sparse_head import SparseHead
-    from domain_adapt.pretraining import Pretraining, heldout, start_head, train
+    from domain_adapt.pretraining import Pretraining, heldout, train
     from domain_adapt.training.runtime import detect
 
     values = recipe.values
@@ -150,7 +151,7 @@ def _train_and_publish(
         metrics = heldout("before", stage)
     else:
         logger.info("%s has no trained LM head, so its loss before training would mean nothing", base.name)
-        new_head = start_head(model, corpus)
+        new_head = start_head(model, corpus.unigram_counts)
     totals = train(values, stage, new_head, run)
     metrics |= heldout("after", stage)
     metrics |= totals.metrics()

@@ -9,18 +9,13 @@ from typing import Annotated
 import typer
 
 from domain_adapt.cli_data import data_app
+from domain_adapt.cli_finetune import finetune_command
 from domain_adapt.cli_options import (
     BaseOption,
-    Dev,
     Force,
-    LabelDomain,
     Name,
     Overrides,
     Profile,
-    Start,
-    Task,
-    Test,
-    Train,
 )
 from domain_adapt.cli_predict import predict_command
 from domain_adapt.cli_process import prepare_process, set_up_logging
@@ -85,58 +80,7 @@ def adapt_command(
     )
 
 
-@app.command("finetune")
-def finetune_command(
-    task: Task,
-    start: Start = None,
-    domain: LabelDomain = None,
-    base: BaseOption = None,
-    train: Train = None,
-    dev: Dev = None,
-    test: Test = None,
-    name: Name = None,
-    profile: Profile = "quick",
-    overrides: Overrides = [],  # noqa: B006  (typer copies it)
-    force: Force = False,
-    seeds: Annotated[
-        int, typer.Option(help="train so many times, from the recipe's seed on, and print the spread")
-    ] = 1,
-    folds: Annotated[
-        int,
-        typer.Option(help="cross-validation: train on all but one of so many parts of the data, each left out once"),
-    ] = 0,
-) -> None:
-    """Stage 2: fine-tune an adapted checkpoint, or a base, on a task.
-
-    Publishes checkpoints/<domain>-<task>/v<N> with the weights of the best epoch on the dev part. With --seeds there is
-    a version for each, and a table of mean, standard deviation and values; with --folds for each fold.
-    """
-    from rich.console import Console
-
-    prepare_process()
-    from domain_adapt.report.tables import figure_table
-    from domain_adapt.seeds import finetune_seeds, spreads
-
-    found = finetune_seeds(
-        task,
-        seeds,
-        folds=folds,
-        start=start,
-        domain=domain,
-        base=base,
-        train=train or (),
-        dev=dev or (),
-        test=test or (),
-        name=name,
-        profile=profile,
-        overrides=overrides,
-        force=force,
-    )
-    if seeds * max(folds, 1) > 1 and is_main():
-        rows = [(f"{one.name}  {one.mean:.1f} ± {one.deviation:.1f}", _values(one.values)) for one in spreads(found)]
-        Console(width=None if sys.stdout.isatty() else 160).print(figure_table(rows))
-
-
+app.command("finetune")(finetune_command)
 app.command("tune")(tune_command)
 app.command("predict")(predict_command)
 
@@ -233,7 +177,3 @@ def main() -> None:
         if is_main():
             print(f"{stopped}; the same command goes on from there", file=sys.stderr)
         sys.exit(130)
-
-
-def _values(values: tuple[float, ...]) -> str:
-    return "  ".join(f"{value:.1f}" for value in values)

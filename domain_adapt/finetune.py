@@ -161,7 +161,7 @@ def read_inputs(
 
 def finetune_fingerprint(recipe: TaskRecipe, start: Base, data: Data) -> str:
     """Returns the SHA-256 of everything that decides the result of stage 2."""
-    values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "data"})
+    values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "data", "multitask"})
     return stage_fingerprint("finetune", values, start, [data.fingerprint()])
 
 

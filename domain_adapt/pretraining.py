@@ -17,7 +17,7 @@ from domain_adapt.evaluate import heldout_mlm_loss, perplexity
 from domain_adapt.mlm.documents import document_attention
 from domain_adapt.mlm.masking import MaskingVocabulary, Strategy, WordTable, make_strategy
 from domain_adapt.mlm.objective import MaskedLMObjective
-from domain_adapt.mlm.sparse_head import SparseHead, head_parameters
+from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes import DomainRecipe
 from domain_adapt.stages import Run
@@ -56,28 +56,6 @@ class Pretraining:
     pad_id: int
     runtime: Runtime
     words: WordTable | None = None
-
-
-def start_head(model: PreTrainedModel, corpus: Corpus) -> list[str]:
-    """Prepares an untrained LM head for training and returns the names of its parameters.
-
-    The logarithm of the corpus's word frequencies becomes the output bias, so that the loss begins at the unigram
-    entropy and not at the logarithm of the vocabulary size; the square transform begins as the identity, so that the
-    encoder's states reach the tied embeddings undistorted.
-    """
-    names = head_parameters(model)
-    parameters = dict(model.named_parameters())
-    bias = getattr(model.get_output_embeddings(), "bias", None)
-    with torch.no_grad():
-        for name in names:
-            weight = parameters[name]
-            if weight.ndim == 2 and weight.shape[0] == weight.shape[1]:
-                torch.nn.init.eye_(weight)
-        if bias is not None:
-            counts = torch.ones(len(bias))  # one more each, so that an unseen token stays possible
-            counts[: len(corpus.unigram_counts)] += torch.from_numpy(corpus.unigram_counts.astype("float32"))
-            bias.copy_((counts / counts.sum()).log())
-    return names
 
 
 def heldout(moment: str, stage: Pretraining) -> dict[str, float]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import finetune
+from domain_adapt.multitask import finetune_multitask
 from domain_adapt.recipes import load_task
 from domain_adapt.workspace import Workspace
 
@@ -71,18 +71,56 @@ def finetune_seeds(
     Raises:
         DomainAdaptError: If ``count`` is below 1, ``folds`` is 1, or for the reasons of :func:`domain_adapt.finetune`.
     """
-    if count < 1:
-        raise DomainAdaptError(f"seeds: expected at least 1 (found {count})")
-    first = load_task(task, profile=profile, overrides=overrides, workspace=workspace).values.seed
     found = []
-    for seed, fold in itertools.product(range(first, first + count), range(max(folds, 1))):
-        if count > 1:
-            logger.info("seed %d (%d of %d)", seed, seed - first + 1, count)
+    seeds = _seeds(task, count, profile, overrides, workspace)
+    for seed, fold in ((seed, fold) for seed in seeds for fold in range(max(folds, 1))):
         chosen = [*overrides, f"seed={seed}"]
         if folds:
             chosen += [f"finetune.folds={folds}", f"finetune.fold={fold}"]
         found.append(finetune(task, profile=profile, overrides=chosen, workspace=workspace, **arguments))
     return found
+
+
+def finetune_multitask_seeds(
+    tasks: Sequence[str],
+    count: int,
+    *,
+    profile: str = "quick",
+    overrides: Sequence[str] = (),
+    workspace: Workspace = Workspace(),
+    **arguments: Any,
+) -> dict[str, list[Checkpoint]]:
+    """Trains several tasks on one encoder, from each of ``count`` seeds, and returns each task's checkpoints.
+
+    Args:
+        tasks: As for :func:`domain_adapt.finetune_multitask`.
+        count: How many seeds, at least 1.
+        profile: Profile of the recipes.
+        overrides: ``key=value`` assignments laid over the recipes; ``seed`` sets the first seed.
+        workspace: Where recipes, runs and checkpoints are.
+        arguments: The others of :func:`domain_adapt.finetune_multitask`.
+
+    Raises:
+        DomainAdaptError: If ``count`` is below 1, or for the reasons of :func:`domain_adapt.finetune_multitask`.
+    """
+    found: dict[str, list[Checkpoint]] = {}
+    for seed in _seeds(tasks[0], count, profile, overrides, workspace):
+        chosen = [*overrides, f"seed={seed}"]
+        published = finetune_multitask(tasks, profile=profile, overrides=chosen, workspace=workspace, **arguments)
+        for key, checkpoint in published.items():
+            found.setdefault(key, []).append(checkpoint)
+    return found
+
+
+def _seeds(task: str, count: int, profile: str, overrides: Sequence[str], workspace: Workspace) -> Iterator[int]:
+    """Yields ``count`` seeds from the recipe's on, and says which it is."""
+    if count < 1:
+        raise DomainAdaptError(f"seeds: expected at least 1 (found {count})")
+    first = load_task(task, profile=profile, overrides=overrides, workspace=workspace).values.seed
+    for seed in range(first, first + count):
+        if count > 1:
+            logger.info("seed %d (%d of %d)", seed, seed - first + 1, count)
+        yield seed
 
 
 def spreads(checkpoints: Sequence[Checkpoint]) -> list[Spread]:

@@ -77,8 +77,12 @@ class TaskInRun:
         run: Run,
         workspace: Workspace,
         extra_files: Mapping[str, str],
+        described: Mapping[str, Any] | None = None,
     ) -> Checkpoint:
-        """Scores the test part and publishes the model, whose weights are those of the best epoch."""
+        """Scores the test part and publishes the model, whose weights are those of the best epoch.
+
+        ``described`` is what the manifest says about the data, where the model has seen more than this task's.
+        """
         own = best["tasks"][self.values.name]
         for key, value in own["tuned"].items():
             setattr(self.model.config, key, value)
@@ -101,7 +105,7 @@ class TaskInRun:
             profile=self.recipe.profile,
             recipe=self.values,
             base=self.start,
-            corpus=self.data.describe(self.values.name),
+            corpus=described or self.data.describe(self.values.name),
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
         return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace, plots | texts)

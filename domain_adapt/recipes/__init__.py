@@ -22,12 +22,15 @@ from domain_adapt.recipes.schema import (
     HubSource,
     Lora,
     MlmSettings,
-    MultipleChoiceSettings,
-    QuestionAnsweringSettings,
     RuntimeSettings,
     SourceSpec,
     TaskData,
     TaskRecipe,
+)
+from domain_adapt.recipes.task_tables import (
+    MultipleChoiceSettings,
+    MultitaskSettings,
+    QuestionAnsweringSettings,
     TextClassificationSettings,
     TokenClassificationSettings,
 )
@@ -46,6 +49,7 @@ __all__ = [
     "Lora",
     "MlmSettings",
     "MultipleChoiceSettings",
+    "MultitaskSettings",
     "QuestionAnsweringSettings",
     "Recipe",
     "RuntimeSettings",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-
-class Table(BaseModel):
-    """A TOML table: immutable, and a key it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from domain_adapt.recipes.table import Table
+from domain_adapt.recipes.task_tables import (
+    MultipleChoiceSettings,
+    MultitaskSettings,
+    QuestionAnsweringSettings,
+    TextClassificationSettings,
+    TokenClassificationSettings,
+)
 
 
 class FilesSource(Table):
@@ -184,47 +187,6 @@ class FinetuneSettings(OptimizerSettings):
         return self
 
 
-class QuestionAnsweringSettings(Table):
-    """Extractive question answering."""
-
-    max_length: int = Field(320, ge=32, description="tokens in a window of question and context")
-    stride: int = Field(96, ge=0, description="context tokens that neighbouring windows share")
-    max_answer_length: int = Field(30, ge=1, description="longest answer in tokens")
-    no_answer_threshold: float | None = Field(
-        None, description="log-odds of an answer below which none is given; unset is chosen on the dev part"
-    )
-
-
-class MultipleChoiceSettings(Table):
-    """A question and two or more choices, of which one is right."""
-
-    max_length: int = Field(256, ge=16, description="tokens of context, question and one choice; contexts are cut")
-    question: str = Field("question", description="field (JSON) or column (CSV, Parquet) that holds the question")
-    context: str = Field("context", description="field of a text that the question is about, where there is one")
-    choices: str | list[str] = Field("choices", description="field with a list of texts, or several with a text each")
-    answer: str = Field("answer", description="field of the right choice: its number from 0, its letter or its text")
-
-
-class TextClassificationSettings(Table):
-    """A label, several or a number for a text, or for a pair of texts."""
-
-    problem: Literal["single-label", "multi-label", "regression"] = Field(
-        "single-label", description="one label a text, any number of labels, or a number"
-    )
-    text: str = Field("text", description="column of the text; a.b is the field b of the object in column a")
-    text_pair: str | None = Field(None, description="column of a second text, e.g. the context of a question")
-    label: str = Field("label", description="column of the label, of the list of labels, or of the number")
-    max_length: int = Field(320, ge=8, description="tokens of the text or of both; what is longer is cut, and counted")
-
-
-class TokenClassificationSettings(Table):
-    """Labelled spans in a text."""
-
-    tokens: str = Field("tokens", description="column of the tokens, where there is a tag a token")
-    tags: str = Field("tags", description="column of their tags")
-    max_length: int = Field(128, ge=8, description="tokens in a row; a longer text makes several")
-
-
 class RuntimeSettings(Table):
     """The machine's side: never part of the fingerprint."""
 
@@ -296,4 +258,5 @@ class TaskRecipe(Table):
     question_answering: QuestionAnsweringSettings = QuestionAnsweringSettings()
     text_classification: TextClassificationSettings = TextClassificationSettings()
     token_classification: TokenClassificationSettings = TokenClassificationSettings()
+    multitask: MultitaskSettings = MultitaskSettings()
     runtime: RuntimeSettings = RuntimeSettings()

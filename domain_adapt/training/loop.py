@@ -255,11 +255,12 @@ class TrainingLoop:
         """Writes the pending steps, losses added up over the ranks, and returns a note for the progress bar."""
         shown = 0.0
         terms = list(self._objective.weights)
-        totals = iter(ranks.summed([float(losses[term]) for _, losses in self._pending for term in terms]))
+        totals = iter(ranks.summed([float(losses.get(term, 0.0)) for _, losses in self._pending for term in terms]))
         for note, losses in self._pending:
-            values = {term: next(totals) for term in terms} | {"grad_norm": float(losses["grad_norm"])}
-            shown = sum(self._objective.weights[term] * values[term] for term in self._objective.weights)
-            metrics.write(note | {"loss": shown} | values)
+            values = {term: next(totals) for term in terms}
+            values = {term: value for term, value in values.items() if term in losses}  # of several tasks, the step's
+            shown = sum(self._objective.weights[term] * value for term, value in values.items())
+            metrics.write(note | {"loss": shown} | values | {"grad_norm": float(losses["grad_norm"])})
         self._pending.clear()
         rate = self._totals.tokens / self._totals.seconds if self._totals.seconds else 0.0
         return f"loss {shown:.3f}  {rate:,.0f} tokens/s"

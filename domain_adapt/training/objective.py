@@ -44,4 +44,7 @@ class Objective(Protocol):
         """
 
     def loss(self, model: nn.Module, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Returns loss term -> *sum* (not mean) over its target items, each a scalar with gradient."""
+        """Returns loss term -> *sum* (not mean) over its target items, each a scalar with gradient.
+
+        A term that these rows have nothing to do with may be left out.
+        """

@@ -42,15 +42,20 @@ class Plan:
     @property
     def passes(self) -> float:
         """Passes over the data, the last of which may be partial."""
-        return float(self.starts[-1] / len(self.lengths))
+        return float(self.starts[-1] / self.rows_per_epoch)
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """Rows that an epoch takes."""
+        return len(self.lengths)
 
     def epoch_of(self, step: int) -> int:
         """Returns the 0-based pass over the data that ``step`` (0-based) belongs to."""
-        return int(self.starts[step]) // len(self.lengths)
+        return int(self.starts[step]) // self.rows_per_epoch
 
     def ends_epoch(self, step: int) -> bool:
         """Tells whether ``step`` is the last one of its epoch."""
-        return int(self.starts[step + 1]) % len(self.lengths) == 0
+        return int(self.starts[step + 1]) % self.rows_per_epoch == 0
 
     def rows(self, step: int, order: np.ndarray) -> np.ndarray:
         """Returns the row indices ((<= batch_size,) int64) of ``step``, given the :meth:`order` of its epoch."""
@@ -63,15 +68,26 @@ class Plan:
         order = permutation(self.seed, "order", epoch, len(self.lengths))
         if not self.group_by_length:
             return order
-        group = self.batch_size * GROUPED_BATCHES
-        batches: list[np.ndarray] = []
-        for start in range(0, len(order), group):
-            rows = order[start : start + group]
-            rows = rows[np.argsort(-self.lengths[rows], kind="stable")]
-            batches += [rows[first : first + self.batch_size] for first in range(0, len(rows), self.batch_size)]
+        batches = batches_of_like_length(order, self.lengths, self.batch_size)
         # The one batch that may be short stays last: every step is a whole batch of this list.
         shuffled = [batches[index] for index in permutation(self.seed, "batches", epoch, len(batches) - 1)]
         return np.concatenate([*shuffled, batches[-1]])
+
+
+def batches_of_like_length(order: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Returns ``order`` in batches of rows of similar length; only the last batch may be short.
+
+    Args:
+        order: Row numbers, (rows,) int64.
+        lengths: Tokens of every row, by its number.
+        batch_size: Rows of a batch.
+    """
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), batch_size * GROUPED_BATCHES):
+        rows = order[start : start + batch_size * GROUPED_BATCHES]
+        rows = rows[np.argsort(-lengths[rows], kind="stable")]
+        batches += [rows[first : first + batch_size] for first in range(0, len(rows), batch_size)]
+    return batches
 
 
 def make_plan(
