@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from domain_adapt import cli
+from domain_adapt import cli, cli_finetune
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def run(monkeypatch, capsys):
     def run(project, *arguments):
         monkeypatch.chdir(project.root)
         monkeypatch.setattr(sys, "argv", ["domain-adapt", *arguments])
-        monkeypatch.setattr(cli, "prepare_process", lambda: None)  # process-wide settings have tests of their own
+        for module in (cli, cli_finetune):  # process-wide settings have tests of their own
+            monkeypatch.setattr(module, "prepare_process", lambda: None)
         capsys.readouterr()
         try:
             cli.main()
@@ -292,7 +293,7 @@ def test_every_option_reaches_the_stage(run, project, monkeypatch):
         )
     ]
     module = importlib.import_module("domain_adapt.seeds")
-    monkeypatch.setattr(module, "finetune_seeds", lambda *args, **given: calls.append((args, given)))
+    monkeypatch.setattr(module, "finetune_seeds", lambda *args, **given: calls.append((args, given)) or [])
     options = ["--from", "x@v1", "--domain", "d", "--train", "t", "--dev", "u", "--dev", "v", "--test", "w"]
     assert run(project, "finetune", "qa", *options)[0] == 0
     args, given = calls[1]

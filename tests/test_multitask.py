@@ -78,6 +78,9 @@ def test_a_stock_checkpoint_for_each_task_and_the_encoder(two, caplog):
     own = found["terms"].manifest.recipe
     assert own["budget"]["epochs"] == 4 and own["finetune"]["label_smoothing"] == 0.01
     assert "epoch 4: qa exact_match" in caplog.text and "epoch 4: terms precision" in caplog.text
+    card = (found["encoder"].folder / "README.md").read_text()
+    assert "pipeline_tag: feature-extraction" in card and "An encoder: `heart@v1`, trained further on heart" in card
+    assert "AutoModel.from_pretrained(folder)" in card and "the task `None`" not in card
     # They predict, and the encoder can be trained further.
     tagger = load("heart-multitask-terms", device="cpu", workspace=two.workspace)
     assert [one["label"] for one in tagger("the patients 3 with fever and the heart muscle")] == ["disease"]

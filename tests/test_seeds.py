@@ -33,7 +33,7 @@ def test_no_seeds_at_all(adapted):
 
 def test_the_command_line_prints_mean_deviation_and_values(adapted, monkeypatch, capsys):
     monkeypatch.chdir(adapted.root)
-    monkeypatch.setattr(cli, "prepare_process", lambda: None)
+    monkeypatch.setattr("domain_adapt.cli_finetune.prepare_process", lambda: None)
     options = [part for override in FAST for part in ("--set", override)]
     monkeypatch.setattr(sys, "argv", ["domain-adapt", "finetune", "qa", "--seeds", "2", *options])
     with pytest.raises(SystemExit) as ended:
