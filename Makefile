@@ -44,6 +44,7 @@ check: $(stamp)  ## format check, lint, types, import contracts
 bench: $(stamp)  ## speed against transformers.Trainer, share of the machine's peak, data side; some minutes
 	.venv/bin/python benchmarks/adapt_vs_trainer.py --rounds 1 --steps 8 --bf16-steps 4
 	.venv/bin/python benchmarks/scaling.py && .venv/bin/python benchmarks/scaling.py --profile
+	.venv/bin/python benchmarks/finetune_vs_trainer.py --rounds 1 --steps 8 && .venv/bin/python benchmarks/span_decoding.py --rounds 1
 	.venv/bin/python benchmarks/loader.py && .venv/bin/python benchmarks/allocator.py --rounds 1
 
 format: $(stamp)  ## format and mend what the linter can

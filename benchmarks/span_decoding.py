@@ -58,13 +58,18 @@ def make(questions: int) -> tuple[list[Example], Features, np.ndarray, np.ndarra
 def by_loops(examples: Sequence[Example], features: Features, start: np.ndarray, end: np.ndarray) -> list[str]:
     """Returns the best answer of each example, looked for among the n best starts and ends of each window."""
     answers = []
+    windows: dict[int, list[int]] = {}
+    for row, number in enumerate(features.example_index.tolist()):
+        windows.setdefault(number, []).append(row)
     for number, example in enumerate(examples):
         found: list[tuple[float, int, int]] = []
-        for row in range(number * WINDOWS, (number + 1) * WINDOWS):
-            offsets = features.offsets[row * LENGTH : (row + 1) * LENGTH].tolist()
+        for row in windows[number]:
+            begin, stop = features.row_splits[row : row + 2]
+            offsets, inside = features.offsets[begin:stop].tolist(), features.answerable[begin:stop].tolist()
+            inside += [False] * (len(start[row]) - len(inside))  # padding
             for first in np.argsort(start[row])[-1 : -N_BEST - 1 : -1].tolist():
                 for last in np.argsort(end[row])[-1 : -N_BEST - 1 : -1].tolist():
-                    if offsets[first][1] == 0 or offsets[last][1] == 0 or not first <= last < first + LONGEST:
+                    if not (inside[first] and inside[last] and first <= last < first + LONGEST):
                         continue
                     found.append((start[row][first] + end[row][last], offsets[first][0], offsets[last][1]))
         best = max(found, default=(0.0, 0, 0))

@@ -130,7 +130,7 @@ class TaskInRun:
             return self.kind.logits(
                 model,
                 features,
-                batch_size=32,
+                batch_size=256,
                 device=self.runtime.device,
                 pad_token_id=self.tokenizer.pad_token_id,
                 on_progress=lambda done, total: progress.update(done),

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from domain_adapt.errors import Diverged
+from domain_adapt.training.memory import SATURATING_TOKENS
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def forward(
     Args:
         model: Already on ``device``.
         rows: At least one.
-        batch_size: Rows in one forward pass.
+        batch_size: Rows in one forward pass, at most; long rows are fewer.
         device: Where the inputs go.
         pad_token_id: Of the tokenizer.
         dtype: Autocast to this type, e.g. ``torch.bfloat16``; None computes in the model's own.
@@ -104,14 +105,18 @@ def forward(
     was_training = model.training
     model.eval()
     try:
-        for begin in range(0, len(order), batch_size):
-            chosen = order[begin : begin + batch_size]
+        done = 0
+        while done < len(order):
+            # More tokens than saturate the device gain nothing, and on a CPU fall out of its caches.
+            fitting = SATURATING_TOKENS[kind] // int(rows.lengths[order[done]])
+            chosen = order[done : done + max(1, min(batch_size, fitting))]
+            done += len(chosen)
             inputs = {name: value.to(device) for name, value in rows.inputs(chosen, pad_token_id).items()}
             with torch.inference_mode(), torch.autocast(kind, dtype=dtype) if dtype else nullcontext():
                 outputs = model(**inputs)
             yield chosen, inputs["attention_mask"].cpu().numpy().astype(bool), outputs
             if on_progress:
-                on_progress(begin + len(chosen), len(order))
+                on_progress(done, len(order))
     finally:
         model.train(was_training)
 
