@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import domain_adapt
-from domain_adapt import cli, cli_predict, cli_tune
+from domain_adapt import cli, cli_finetune, cli_predict, cli_tune
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,12 +28,16 @@ def called(monkeypatch):
     def record(name):
         return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
-    for module in (cli, cli_predict, cli_tune):
+    for module in (cli, cli_finetune, cli_predict, cli_tune):
         monkeypatch.setattr(module, "prepare_process", lambda: None)
     for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("tune", "tune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
         monkeypatch.setattr(sys.modules[f"domain_adapt.{module}"], name, record(name))
     monkeypatch.setattr(sys.modules["domain_adapt.seeds"], "spreads", lambda found: [])
+    together = record("finetune_multitask")
+    monkeypatch.setattr(
+        sys.modules["domain_adapt.seeds"], "finetune_multitask", lambda *a, **o: together(*a, **o) and {}
+    )
     __import__("domain_adapt.report.tables")
     monkeypatch.setattr(sys.modules["domain_adapt.report.tables"], "study_table", lambda found: "")
     __import__("domain_adapt.data_check")

@@ -197,3 +197,15 @@ def test_metric_against_scikit_learn(pairs):
     assert found["accuracy"] == pytest.approx(100 * metrics.accuracy_score(expected, predicted))
     assert found["macro_f1"] == pytest.approx(100 * metrics.f1_score(expected, predicted, average="macro"))
     assert found["mcc"] == pytest.approx(100 * metrics.matthews_corrcoef(expected, predicted), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("problem", "label", "found"),
+    [("single-label", "a", "a"), ("multi-label", ("a",), "a"), ("regression", 2.5, "2.5")],
+)
+def test_one_label_for_all_texts_teaches_nothing(tmp_path, problem, label, found):
+    recipe = TaskRecipe(name="t", type="text-classification", text_classification={"problem": problem})
+    examples = [Example(str(number), "text", label, f"f.jsonl:{number}") for number in (1, 2)]
+    message = rf"^f\.jsonl:1: this and all other training texts have the same label, .*{found}"
+    with pytest.raises(DomainAdaptError, match=message):
+        task_type("text-classification").load_model(tmp_path, examples, recipe, seed=0)

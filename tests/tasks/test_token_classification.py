@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.recipes import FinetuneSettings
+from domain_adapt.recipes import FinetuneSettings, TaskRecipe
 from domain_adapt.tasks import task_type
 from domain_adapt.tasks.label_loss import IGNORED
 from domain_adapt.tasks.token_classification.data import Example, load_examples
@@ -123,3 +123,9 @@ def test_metric_by_hand():
     assert found == pytest.approx({"precision": 100 / 3, "recall": 100 / 3, "f1": 100 / 3, "macro_f1": 100 / 3})
     nothing = EntityMetric().compute(predictions=[[]], references=[spans((0, 1, "a"))])
     assert nothing == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "macro_f1": 0.0}
+
+
+def test_texts_without_a_span_teach_nothing(tmp_path):
+    recipe = TaskRecipe(name="t", type="token-classification")
+    with pytest.raises(DomainAdaptError, match=r"^f:1: neither this nor another training text has a labelled span"):
+        KIND.load_model(tmp_path, [example(), example()], recipe, seed=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_classifier, longest_input
+from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
 from domain_adapt.report.reliability import RELIABILITY_PLOT
 from domain_adapt.tasks.interface import LoadedExamples, Plot, TaskType
@@ -45,6 +46,13 @@ class TextClassification:
 
         problem = recipe.text_classification.problem
         is_number = problem == "regression"
+        if len({one.label for one in examples}) < 2:
+            found = examples[0].label
+            shown = ", ".join(found) or "none" if isinstance(found, tuple) else found
+            raise DomainAdaptError(
+                f"{examples[0].place}: this and all other training texts have the same label, {shown}: "
+                "nothing can be learnt"
+            )
         labels = ["value"] if is_number else sorted({label for one in examples for label in labels_of(one.label)})
         model = load_classifier(folder, "text", labels, seed=seed, problem_type=STOCK_NAMES[problem])
         if is_number:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_classifier, longest_input
+from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import FinetuneSettings, HubDataset, TaskRecipe
 from domain_adapt.tasks.interface import LoadedExamples, Plot, TaskType
 from domain_adapt.tasks.labelled_rows import check_known, labels_of_config
@@ -45,6 +46,10 @@ class TokenClassification:
         from domain_adapt.tasks.token_classification.features import bio_tags
 
         labels = sorted({entity.label for example in examples for entity in example.entities})
+        if not labels:
+            raise DomainAdaptError(
+                f"{examples[0].place}: neither this nor another training text has a labelled span: nothing to learn"
+            )
         return load_classifier(folder, "token", bio_tags(labels), seed=seed)
 
     def settings(self, recipe: TaskRecipe, config: Any) -> Settings:
