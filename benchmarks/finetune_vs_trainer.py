@@ -9,6 +9,7 @@ out; ours are weighed by their tokens, as its rows have no fixed length.
 
     python benchmarks/finetune_vs_trainer.py
     python benchmarks/finetune_vs_trainer.py --train my-train.jsonl --test my-dev.jsonl
+    python benchmarks/finetune_vs_trainer.py --freeze 4     # also ours with the lowest four of six layers frozen
     python benchmarks/finetune_vs_trainer.py --epochs 4 --rounds 1     # also the F1 after equal epochs
 """
 
@@ -27,6 +28,7 @@ import common
 BATCH, LEARNING_RATE, WARMUP = 8, 2e-4, 0.1
 PADDED, PADDED_STRIDE = 384, 128
 WARM_STEPS = 2  # the first steps allocate memory and are not counted
+FROZEN = "frozen"  # our side with the embeddings and the lowest layers frozen
 MOST_SCORED = 128  # questions; scoring is timed on so many where no F1 is wanted
 
 
@@ -55,8 +57,8 @@ def ours(arguments: argparse.Namespace, examples: list[Any], kind: Any, recipe: 
 
     tune_allocator()
     from domain_adapt.bases import load_tokenizer
-    from domain_adapt.recipes import Budget, RuntimeSettings
-    from domain_adapt.training.freezing import parameter_groups, set_dropout
+    from domain_adapt.recipes import Budget, Freeze, RuntimeSettings
+    from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
     from domain_adapt.training.loop import TrainingLoop
     from domain_adapt.training.plan import make_plan
 
@@ -68,6 +70,8 @@ def ours(arguments: argparse.Namespace, examples: list[Any], kind: Any, recipe: 
     features = kind.featurise(examples, tokenizer, recipe.question_answering)
     objective = kind.objective(features, tokenizer.pad_token_id, settings)
     set_dropout(model, settings.dropout)
+    if arguments.side == FROZEN:
+        freeze(model, Freeze(embeddings=True, layers=arguments.freeze), "finetune")
     runs = RuntimeSettings(save_seconds=1e9)
     moments: list[tuple[float, int]] = []
 
@@ -188,7 +192,7 @@ def one_side(arguments: argparse.Namespace) -> dict[str, Any]:
     kind, recipe, examples = load(arguments.train)
     scored = load(arguments.test)[2]
     scored = scored if arguments.epochs else scored[:MOST_SCORED]
-    if arguments.side == "ours":
+    if arguments.side != "Trainer":
         model, rate = ours(arguments, examples, kind, recipe)
         started = time.perf_counter()
         f1 = score_ours(model, arguments, scored, kind, recipe)
@@ -211,6 +215,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10, help="steps a side and round, the first two not counted")
     parser.add_argument("--epochs", type=int, default=0, help="train so long instead, and compare the F1")
+    parser.add_argument("--freeze", type=int, default=0, help="a third side, ours with so many layers frozen")
     parser.add_argument("--output", type=Path, help="JSON file; default: benchmarks/results/")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     for hidden in ("--folder", "--base"):
@@ -226,23 +231,37 @@ def main() -> None:
 
     base = resolve_base("mini", workspace=Workspace(common.HERE.parent)).folder
     found: dict[str, list[dict[str, float]]] = {"ours": [], "Trainer": []}
+    if arguments.freeze:
+        found[FROZEN] = []
     for number in range(arguments.rounds):
         for side in found:
             with common.scratch() as scratch:
                 call = ["--side", side, "--folder", scratch, "--base", str(base), "--steps", str(arguments.steps)]
-                call += ["--epochs", str(arguments.epochs), "--train", *arguments.train, "--test", *arguments.test]
+                call += [
+                    "--epochs",
+                    str(arguments.epochs),
+                    "--freeze",
+                    str(arguments.freeze),
+                    "--train",
+                    *arguments.train,
+                    "--test",
+                    *arguments.test,
+                ]
                 found[side].append(common.run_side("finetune_vs_trainer.py", *call))
             print(f"round {number + 1}, {side}: {found[side][-1]}", flush=True)
-    table = Table("questions a second", "ours", "Trainer", "ours is faster by", "of each round")
+    table = Table(
+        "questions a second", "training", "ours is faster by", "of each round", "scoring", "ours is faster by", "F1"
+    )
     results: dict[str, Any] = {"rounds": found, "ratios": {}}
-    for what in ("training", "scoring"):
-        ratios = [one[what] / other[what] for one, other in zip(found["ours"], found["Trainer"], strict=True)]
-        results["ratios"][what] = statistics.median(ratios)
-        rates = [f"{statistics.median(one[what] for one in rounds):.2f}" for rounds in found.values()]
-        table.add_row(what, *rates, f"{statistics.median(ratios):.2f} x", " ".join(f"{ratio:.2f}" for ratio in ratios))
-    if arguments.epochs:
-        scores = [f"{statistics.median(one['f1'] for one in rounds):.1f}" for rounds in found.values()]
-        table.add_row(f"F1 after {arguments.epochs} epochs", *scores, "", "")
+    for side, rounds in found.items():
+        row = [side]
+        for what in ("training", "scoring"):
+            ratios = [mine[what] / other[what] for mine, other in zip(found["ours"], rounds, strict=True)]
+            results["ratios"][f"{what}, {side}"] = statistics.median(ratios)
+            row += [f"{statistics.median(one[what] for one in rounds):.2f}", f"{statistics.median(ratios):.2f} x"]
+            if what == "training":
+                row.append(" ".join(f"{ratio:.2f}" for ratio in ratios))
+        table.add_row(*row, f"{statistics.median(one['f1'] for one in rounds):.1f}" if arguments.epochs else "")
     common.report("finetune-vs-trainer" + ("-f1" if arguments.epochs else ""), table, results, arguments.output)
 
 
