@@ -98,7 +98,6 @@ def trainer(folder: Path, model_name: str, steps: int, bf16: bool) -> tuple[Any,
         AutoTokenizer,
         DataCollatorForLanguageModeling,
         Trainer,
-        TrainerCallback,
         TrainingArguments,
     )
 
@@ -115,33 +114,16 @@ def trainer(folder: Path, model_name: str, steps: int, bf16: bool) -> tuple[Any,
     ]
     moments: list[float] = []
 
-    class Clock(TrainerCallback):
-        def on_step_begin(self, *arguments: Any, **keywords: Any) -> None:
-            moments.append(time.perf_counter())
-
     settings = MlmSettings()
+    options = common.trainer_options(
+        folder, settings, batch=common.BATCH[model_name], steps=steps, rate=LEARNING_RATE, warmup=WARMUP
+    )
     Trainer(
         model=model,
-        args=TrainingArguments(
-            output_dir=str(folder / "trainer"),
-            per_device_train_batch_size=common.BATCH[model_name],
-            max_steps=steps,
-            learning_rate=LEARNING_RATE,
-            warmup_steps=round(WARMUP * steps),
-            weight_decay=settings.weight_decay,
-            adam_beta1=settings.adam_beta1,
-            adam_beta2=settings.adam_beta2,
-            adam_epsilon=settings.adam_epsilon,
-            bf16=bf16,
-            use_cpu=True,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            logging_steps=10**9,
-        ),
+        args=TrainingArguments(**options, bf16=bf16),
         data_collator=DataCollatorForLanguageModeling(tokenizer),
         train_dataset=rows,
-        callbacks=[Clock()],
+        callbacks=[common.clock(moments)],
     ).train()
     return model, SparseHead(model), moments
 

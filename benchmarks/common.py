@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,48 @@ def prepare(folder: Path, model: str) -> None:
     tokenizer.save_pretrained(folder / "start")
     np.save(folder / "train.npy", corpus.train)
     np.save(folder / "heldout.npy", corpus.heldout)
+
+
+def trainer_options(
+    folder: Path, settings: Any, *, batch: int, steps: int, rate: float, warmup: float
+) -> dict[str, Any]:
+    """Returns what ``TrainingArguments`` are told on every benchmark: our optimizer, this CPU, no files, no reports.
+
+    Args:
+        folder: Of the run.
+        settings: Optimizer settings of our side.
+        batch: Rows of a step.
+        steps: To train.
+        rate: Peak learning rate.
+        warmup: Share of the steps in which the rate rises.
+    """
+    return {
+        "output_dir": str(folder / "trainer"),
+        "per_device_train_batch_size": batch,
+        "max_steps": steps,
+        "learning_rate": rate,
+        "warmup_steps": round(warmup * steps),
+        "weight_decay": settings.weight_decay,
+        "adam_beta1": settings.adam_beta1,
+        "adam_beta2": settings.adam_beta2,
+        "adam_epsilon": settings.adam_epsilon,
+        "use_cpu": True,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_steps": 10**9,
+    }
+
+
+def clock(moments: list[float]) -> Any:
+    """Returns a callback of Trainer that notes in ``moments`` when each step begins."""
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        def on_step_begin(self, *arguments: Any, **keywords: Any) -> None:
+            moments.append(time.perf_counter())
+
+    return Clock()
 
 
 def run_side(script: str, *arguments: str) -> dict[str, Any]:

@@ -121,42 +121,25 @@ def windows(examples: list[Any], tokenizer: Any) -> tuple[list[dict[str, Any]], 
 
 def trainer(arguments: argparse.Namespace, examples: list[Any], recipe: Any) -> tuple[Any, float, Any]:
     """Trains with Trainer and returns the model, questions a second, and the Trainer."""
-    from transformers import Trainer, TrainerCallback, TrainingArguments, default_data_collator
+    from transformers import Trainer, TrainingArguments, default_data_collator
 
     from domain_adapt.bases import load_tokenizer
 
     rows, _ = windows(examples, load_tokenizer(arguments.base))
     moments: list[float] = []
 
-    class Clock(TrainerCallback):
-        def on_step_begin(self, *arguments: Any, **keywords: Any) -> None:
-            moments.append(time.perf_counter())
-
     settings = recipe.finetune
     steps = -(-len(rows) // BATCH) * arguments.epochs if arguments.epochs else arguments.steps
+    options = common.trainer_options(
+        arguments.folder, settings, batch=BATCH, steps=steps, rate=LEARNING_RATE, warmup=WARMUP
+    )
     model = start_model(arguments.base)
     side = Trainer(
         model=model,
-        args=TrainingArguments(
-            output_dir=str(arguments.folder / "trainer"),
-            per_device_train_batch_size=BATCH,
-            per_device_eval_batch_size=BATCH,
-            max_steps=steps,
-            learning_rate=LEARNING_RATE,
-            warmup_steps=round(WARMUP * steps),
-            weight_decay=settings.weight_decay,
-            adam_beta1=settings.adam_beta1,
-            adam_beta2=settings.adam_beta2,
-            adam_epsilon=settings.adam_epsilon,
-            use_cpu=True,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            logging_steps=10**9,
-        ),
+        args=TrainingArguments(**options, per_device_eval_batch_size=BATCH),
         data_collator=default_data_collator,
         train_dataset=rows,
-        callbacks=[Clock()],
+        callbacks=[common.clock(moments)],
     )
     side.train()
     seconds = [after - before for before, after in itertools.pairwise(moments)][WARM_STEPS:]

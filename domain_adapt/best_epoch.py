@@ -29,7 +29,6 @@ class BestEpoch:
         folder: Of the run; holds the weights.
         patience: Stop when so many epochs in a row were not the best; 0 never stops.
         listener: Hears of every epoch.
-        model_of: Returns the model of the n-th task, given the model that is trained.
     """
 
     def __init__(
@@ -38,18 +37,19 @@ class BestEpoch:
         folder: Path,
         patience: int,
         listener: EpochListener | None = None,
-        model_of: Callable[[nn.Module, int], nn.Module] = lambda model, number: model,
     ) -> None:
-        self._tasks, self._folder, self._patience = tasks, folder, patience
-        self._listener, self._model_of = listener, model_of
+        self._tasks, self._folder, self._patience, self._listener = tasks, folder, patience, listener
 
     def __call__(self, epoch: int, step: int, model: nn.Module, notes: dict[str, Any]) -> None:
-        """Scores ``model`` after ``epoch`` (0-based) and ``step`` optimizer steps; the outcome is in the notes."""
+        """Scores the tasks after ``epoch`` (0-based) and ``step`` optimizer steps; the outcome is in the notes.
+
+        ``model`` is the one that is trained: the only task's own, or a mixture of those of all tasks.
+        """
         found: dict[str, Any] = {}
         chosen: list[float] = []
         all_metrics: dict[str, float] = {}
-        for number, task in enumerate(self._tasks):
-            metrics, tuned = task.score_dev(self._model_of(model, number))
+        for task in self._tasks:
+            metrics, tuned = task.score_dev()
             name = task.values.name
             found[name] = {"metrics": metrics, "tuned": tuned}
             chosen.append(metrics[task.kind.selection_metric(task.values)])

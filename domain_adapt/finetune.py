@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from domain_adapt.bases import Base, resolve_base
@@ -13,39 +12,15 @@ from domain_adapt.checkpoints import Checkpoint, CheckpointStore
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetuning import Finetuning
 from domain_adapt.fingerprint import hash_text
-from domain_adapt.labelled import Data, load_data
-from domain_adapt.recipes import Recipe, TaskRecipe, load_task
+from domain_adapt.labelled import load_data
+from domain_adapt.recipes import TaskRecipe, load_task
 from domain_adapt.stages import base_assignments, existing_checkpoint, open_run, stage_fingerprint
-from domain_adapt.task_in_run import say_metrics
-from domain_adapt.tasks import TaskType, task_type
+from domain_adapt.task_in_run import Inputs, say_metrics
+from domain_adapt.tasks import task_type
 from domain_adapt.training.meeting import Meeting, meet
 from domain_adapt.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What stage 2 works on.
-
-    Attributes:
-        recipe: Of the task.
-        kind: Its type.
-        start: Starting weights.
-        data: Labelled.
-        name: Of the checkpoint.
-    """
-
-    recipe: Recipe[TaskRecipe]
-    kind: TaskType
-    start: Base
-    data: Data
-    name: str
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of everything that decides the result."""
-        return finetune_fingerprint(self.recipe.values, self.start, self.data)
 
 
 def finetune(
@@ -106,7 +81,7 @@ def finetune(
             workspace=workspace,
             meeting=meeting,
         )
-        fingerprint = inputs.fingerprint
+        fingerprint = finetune_fingerprint(inputs)
         meeting.check_same(fingerprint, "recipe, base, data or package")
         existing = existing_checkpoint(inputs.name, fingerprint, workspace, meeting)
         if existing is not None and not force and _has(existing, extra_files):
@@ -115,17 +90,7 @@ def finetune(
             return existing
         fresh = existing is not None
         with open_run("finetune", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
-            return Finetuning(
-                inputs.recipe,
-                inputs.kind,
-                inputs.start,
-                inputs.data,
-                inputs.name,
-                run,
-                workspace,
-                on_epoch,
-                extra_files,
-            ).publish()
+            return Finetuning(inputs, run, workspace, on_epoch, extra_files).publish()
 
 
 def read_inputs(
@@ -159,10 +124,12 @@ def read_inputs(
     return Inputs(recipe, kind, begin, data, name or "-".join(part for part in parts if part))
 
 
-def finetune_fingerprint(recipe: TaskRecipe, start: Base, data: Data) -> str:
+def finetune_fingerprint(inputs: Inputs) -> str:
     """Returns the SHA-256 of everything that decides the result of stage 2."""
-    values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "data", "multitask"})
-    return stage_fingerprint("finetune", values, start, [data.fingerprint()])
+    values = inputs.recipe.values.model_dump(
+        exclude={"runtime", "description", "name", "base", "base_revision", "data", "multitask"}
+    )
+    return stage_fingerprint("finetune", values, inputs.start, [inputs.data.fingerprint()])
 
 
 def _has(checkpoint: Checkpoint, texts: Mapping[str, str]) -> bool:

@@ -6,14 +6,12 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from domain_adapt.bases import Base, load_tokenizer
-from domain_adapt.best_epoch import BestEpoch, EpochListener
+from domain_adapt.bases import load_tokenizer
+from domain_adapt.best_epoch import EpochListener
 from domain_adapt.checkpoints import Checkpoint
-from domain_adapt.labelled import Data
-from domain_adapt.recipes import Recipe, TaskRecipe
 from domain_adapt.stages import Run, await_publication
-from domain_adapt.task_in_run import TaskInRun
-from domain_adapt.tasks import TaskType
+from domain_adapt.task_in_run import Inputs, TaskInRun
+from domain_adapt.task_training import train_tasks
 from domain_adapt.training.ranks import is_main, place
 from domain_adapt.workspace import Workspace
 
@@ -28,11 +26,7 @@ class Finetuning:
     """One run of stage 2 on one task.
 
     Args:
-        recipe: Of the task.
-        kind: Its type.
-        start: Starting weights.
-        data: Labelled.
-        name: Of the checkpoint.
+        inputs: What it works on.
         run: Its folder.
         workspace: Where checkpoints are.
         on_epoch: Hears of every epoch.
@@ -41,11 +35,7 @@ class Finetuning:
 
     def __init__(
         self,
-        recipe: Recipe[TaskRecipe],
-        kind: TaskType,
-        start: Base,
-        data: Data,
-        name: str,
+        inputs: Inputs,
         run: Run,
         workspace: Workspace,
         on_epoch: EpochListener | None = None,
@@ -53,12 +43,12 @@ class Finetuning:
     ) -> None:
         from domain_adapt.training.runtime import detect
 
-        self._name, self._run, self._workspace, self._on_epoch = name, run, workspace, on_epoch
+        self._run, self._workspace, self._on_epoch = run, workspace, on_epoch
         self._extra_files = extra_files or {}
-        self._values = recipe.values
+        self._values = inputs.recipe.values
         self._runtime = detect(self._values.runtime, run.folder)
         place(self._runtime.device)
-        self._task = TaskInRun(recipe, kind, start, data, load_tokenizer(start.folder), self._runtime)
+        self._task = TaskInRun(inputs, load_tokenizer(inputs.start.folder), self._runtime)
         self._model = self._task.model
 
     def publish(self) -> Checkpoint:
@@ -76,7 +66,7 @@ class Finetuning:
         logger.info("best epoch: %d", best["epoch"])
         if adapters is not None:
             adapters.merge()
-        return self._task.publish(self._name, best, totals, self._run, self._workspace, self._extra_files)
+        return self._task.publish(best, totals, self._run, self._workspace, self._extra_files)
 
     def try_out(self) -> float:
         """Trains as :meth:`publish` does and returns the best epoch's score; nothing is published."""
@@ -90,12 +80,10 @@ class Finetuning:
 
     def _train(self) -> Totals:
         from domain_adapt.training.fitting import fit_to_machine
-        from domain_adapt.training.freezing import parameter_groups, set_dropout
+        from domain_adapt.training.freezing import set_dropout
         from domain_adapt.training.frozen_states import frozen_states
-        from domain_adapt.training.loop import TrainingLoop
         from domain_adapt.training.memory import Load
         from domain_adapt.training.plan import make_plan
-        from domain_adapt.training.unfreezing import GradualUnfreezing
 
         values, settings = self._values, self._values.finetune
         self._run.meeting.join(self._runtime.device)
@@ -112,13 +100,6 @@ class Finetuning:
             settings=values.runtime,
             run_folder=self._run.folder,
         )
-        groups = parameter_groups(
-            self._model,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            layer_decay=settings.layer_decay,
-        )
-        share = settings.gradual_unfreezing
         with frozen_states(
             objective,
             self._model.to(self._runtime.device),
@@ -129,17 +110,13 @@ class Finetuning:
             folder=self._run.folder,
             runtime=self._runtime,
         ) as cached:
-            return TrainingLoop(
+            return train_tasks(
+                [self._task],
                 self._model,
                 cached,
                 plan,
-                settings,
-                groups=groups,
-                run_folder=self._run.folder,
+                run=self._run,
                 runtime=self._runtime,
-                runtime_settings=values.runtime,
                 micro_batch_rows=rows,
-                label="fine-tuning",
-                on_epoch_end=BestEpoch([self._task], self._run.folder, settings.patience, self._on_epoch),
-                before_step=GradualUnfreezing(self._model, share, plan.steps) if share else None,
-            ).run()
+                listener=self._on_epoch,
+            )

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from domain_adapt.bases import Base
-from domain_adapt.checkpoints import Checkpoint, check_name
+from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import read_inputs
 from domain_adapt.labelled import load_data
-from domain_adapt.multitasking import MASKED_LM, Multitasking, Subject
+from domain_adapt.multitasking import ENCODER, MASKED_LM, Multitasking
 from domain_adapt.recipes import Recipe, TaskRecipe, load_task
 from domain_adapt.stages import base_assignments, existing_checkpoint, open_run, stage_fingerprint
-from domain_adapt.task_in_run import say_metrics
+from domain_adapt.task_in_run import Inputs, say_metrics
 from domain_adapt.tasks import task_type
 from domain_adapt.training import ranks
 from domain_adapt.training.meeting import Meeting
 from domain_adapt.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-ENCODER = "encoder"  # what the checkpoint without a head is called
 
 
 def finetune_multitask(
@@ -69,11 +67,9 @@ def finetune_multitask(
             f"multitask training works in one process only (there are {ranks.count()})",
             hint="start it without a launcher",
         )
-    begin, subjects, named = _read(tasks, start, domain, base, profile, overrides, workspace)
-    names = {key: f"{name or named}-{key}" for key in [*(subject.name for subject in subjects), ENCODER]}
-    fingerprint = _fingerprint(begin, subjects)
-    for one in names.values():
-        check_name(one)
+    inputs, encoder_name = _read(tasks, start, domain, base, name, profile, overrides, workspace)
+    names = {one.recipe.values.name: one.name for one in inputs} | {ENCODER: encoder_name}
+    fingerprint = _fingerprint(inputs)
     existing = {
         key: found
         for key, one in names.items()
@@ -88,7 +84,7 @@ def finetune_multitask(
     with open_run("multitask", fingerprint, workspace, fresh=is_complete) as run:
         # A process that was killed while it published has left some of them.
         done = {} if is_complete else existing
-        return Multitasking(begin, subjects, run, workspace).publish(names, ENCODER, done)
+        return Multitasking(inputs, run, workspace).publish(encoder_name, done)
 
 
 def _read(
@@ -96,11 +92,12 @@ def _read(
     start: str | None,
     domain: str | None,
     base: str | None,
+    name: str | None,
     profile: str,
     overrides: Sequence[str],
     workspace: Workspace,
-) -> tuple[Base, list[Subject], str]:
-    """Returns the starting weights, the tasks in their order, and how the names of their checkpoints begin."""
+) -> tuple[list[Inputs], str]:
+    """Returns the inputs of the tasks in their order, and the name of the encoder's checkpoint."""
     if not tasks:
         raise DomainAdaptError("multitask: expected two or more tasks", hint="`domain-adapt recipes` lists the tasks")
     arguments: dict[str, Any] = {"train": (), "dev": (), "test": (), "name": None, "profile": profile}
@@ -108,18 +105,20 @@ def _read(
     first = read_inputs(tasks[0], overrides=overrides, meeting=Meeting(), **arguments)
     _check_settings(len(tasks), first.recipe.values)
     _check_name(first.recipe.values, [])
-    subjects = [Subject(first.recipe, first.kind, first.data)]
+    parts = (None if first.start.checkpoint else "base", first.data.domain, "multitask")
+    prefix = name or "-".join(part for part in parts if part)
+    found = [replace(first, name=f"{prefix}-{first.recipe.values.name}")]
     for task in tasks[1:]:
         assignments = [*overrides, *base_assignments(base)]
         recipe = load_task(task, profile=profile, overrides=assignments, workspace=workspace)
-        _check_name(recipe.values, [subject.name for subject in subjects])
+        _check_name(recipe.values, [one.recipe.values.name for one in found])
         recipe = _with_settings_of(first.recipe, recipe)
         kind = task_type(recipe.values.type)
         wanted = domain or (first.data.domain if first.data.domain in recipe.values.data else None)
         logger.info("task %s", recipe.values.name)
-        subjects.append(Subject(recipe, kind, load_data(recipe, kind, wanted, (), ())))
-    parts = (None if first.start.checkpoint else "base", first.data.domain, "multitask")
-    return first.start, subjects, "-".join(part for part in parts if part)
+        data = load_data(recipe, kind, wanted, (), ())
+        found.append(Inputs(recipe, kind, first.start, data, f"{prefix}-{recipe.values.name}"))
+    return found, f"{prefix}-{ENCODER}"
 
 
 def _check_settings(tasks: int, values: TaskRecipe) -> None:
@@ -151,10 +150,8 @@ def _with_settings_of(first: Recipe[TaskRecipe], other: Recipe[TaskRecipe]) -> R
     return Recipe(other.values.model_copy(update=shared), other.folder, other.profile)
 
 
-def _fingerprint(start: Base, subjects: Sequence[Subject]) -> str:
+def _fingerprint(inputs: Sequence[Inputs]) -> str:
     """Returns the SHA-256 of everything that decides the result."""
     without = {"runtime", "description", "base", "base_revision", "data"}
-    recipes: Mapping[str, Any] = {
-        "tasks": [subject.recipe.values.model_dump(exclude=without) for subject in subjects],
-    }
-    return stage_fingerprint("multitask", recipes, start, [subject.data.fingerprint() for subject in subjects])
+    recipes = {"tasks": [one.recipe.values.model_dump(exclude=without) for one in inputs]}
+    return stage_fingerprint("multitask", recipes, inputs[0].start, [one.data.fingerprint() for one in inputs])

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain_adapt.bases import Base, load_masked_lm, load_tokenizer
-from domain_adapt.best_epoch import BestEpoch
+from domain_adapt.bases import load_masked_lm, load_tokenizer
 from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.fingerprint import fingerprint
-from domain_adapt.labelled import Data
-from domain_adapt.recipes import MlmSettings, Recipe, TaskRecipe
+from domain_adapt.recipes import MlmSettings
 from domain_adapt.stages import Publication, Run, publish
-from domain_adapt.task_in_run import TaskInRun
-from domain_adapt.tasks import TaskType
+from domain_adapt.task_in_run import Inputs, TaskInRun
+from domain_adapt.task_training import train_tasks
 from domain_adapt.training.ranks import place
 from domain_adapt.workspace import Workspace
 
@@ -29,60 +26,37 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MASKED_LM = "mlm"  # the part that learns from the texts
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One of the tasks.
-
-    Attributes:
-        recipe: With the settings that all tasks of the run share.
-        kind: Its type.
-        data: Labelled.
-    """
-
-    recipe: Recipe[TaskRecipe]
-    kind: TaskType
-    data: Data
-
-    @property
-    def name(self) -> str:
-        """Of the task."""
-        return self.recipe.values.name
+ENCODER = "encoder"  # what the checkpoint without a head is called
 
 
 class Multitasking:
     """One run of stage 2 on several tasks.
 
     Args:
-        start: Starting weights.
-        subjects: The tasks; the settings are those of the first.
+        inputs: Of the tasks; starting weights and settings are those of the first.
         run: Its folder.
         workspace: Where checkpoints are.
     """
 
-    def __init__(self, start: Base, subjects: Sequence[Subject], run: Run, workspace: Workspace) -> None:
+    def __init__(self, inputs: Sequence[Inputs], run: Run, workspace: Workspace) -> None:
         from domain_adapt.training.runtime import detect
 
-        self._start, self._run, self._workspace = start, run, workspace
-        self._values = subjects[0].recipe.values
+        self._first, self._run, self._workspace = inputs[0], run, workspace
+        self._start, self._values = self._first.start, self._first.recipe.values
         self._runtime = detect(self._values.runtime, run.folder)
         place(self._runtime.device)
-        self._tokenizer = load_tokenizer(start.folder)
-        self._tasks = [
-            TaskInRun(one.recipe, one.kind, start, one.data, self._tokenizer, self._runtime) for one in subjects
-        ]
+        self._tokenizer = load_tokenizer(self._start.folder)
+        self._tasks = [TaskInRun(one, self._tokenizer, self._runtime) for one in inputs]
 
-    def publish(self, names: Mapping[str, str], encoder: str, done: Mapping[str, Checkpoint]) -> dict[str, Checkpoint]:
+    def publish(self, encoder_name: str, done: Mapping[str, Checkpoint]) -> dict[str, Checkpoint]:
         """Trains, takes the best epoch's weights and publishes them.
 
         Args:
-            names: Of the checkpoints: of each task, and of the shared encoder.
-            encoder: The encoder's key among the names.
-            done: What an earlier process has published of them.
+            encoder_name: Of the shared encoder's checkpoint.
+            done: What an earlier process has published.
 
         Returns:
-            The checkpoints, by the keys of ``names``.
+            The checkpoints by the names of the tasks, and of the encoder by :data:`ENCODER`; so are those ``done``.
         """
         from safetensors.torch import load_file
 
@@ -108,10 +82,10 @@ class Multitasking:
             if name not in published:
                 logger.info("task %s", name)
                 described = self._describe(name)
-                published[name] = task.publish(names[name], best, totals, self._run, self._workspace, {}, described)
-        if encoder not in published:
-            published[encoder] = self._publish_encoder(names[encoder], owner, best, totals)
-        return {key: published[key] for key in names}
+                published[name] = task.publish(best, totals, self._run, self._workspace, {}, described)
+        if ENCODER not in published:
+            published[ENCODER] = self._publish_encoder(encoder_name, owner, best, totals)
+        return {key: published[key] for key in (*(task.values.name for task in self._tasks), ENCODER)}
 
     def _parts(self, masked: PreTrainedModel | None) -> Iterator[Part]:
         """Yields what is learnt from, the texts first."""
@@ -155,17 +129,13 @@ class Multitasking:
         return Part(MASKED_LM, objective, lengths, settings.mlm_weight)
 
     def _train(self, mixture: Mixture, owner: PreTrainedModel, parts: list[Part]) -> Totals:
-        from domain_adapt.training.compiling import Trial, settle_compilation
-        from domain_adapt.training.fitting import enable_checkpointing, settle_rows
-        from domain_adapt.training.freezing import parameter_groups, set_dropout
-        from domain_adapt.training.loop import TrainingLoop
+        from domain_adapt.training.fitting import fit_to_machine
+        from domain_adapt.training.freezing import set_dropout
         from domain_adapt.training.memory import Load
         from domain_adapt.training.mixture import MixtureObjective
         from domain_adapt.training.mixture_plan import make_mixture_plan
-        from domain_adapt.training.runtime import torch_device
-        from domain_adapt.training.unfreezing import GradualUnfreezing
 
-        values, settings, machine = self._values, self._values.finetune, self._values.runtime
+        values, settings = self._values, self._values.finetune
         plan = make_mixture_plan(
             [part.lengths for part in parts],
             batch_size=settings.batch_size,
@@ -176,44 +146,20 @@ class Multitasking:
         logger.info("steps an epoch: %s", ", ".join(map("{0.name} {1}".format, parts, plan.shares)))
         set_dropout(mixture, settings.dropout)
         objective = MixtureObjective(parts)
-        mixture.to(torch_device(self._runtime))
-        if machine.gradient_checkpointing:
-            enable_checkpointing(owner)
-        load = Load(int(plan.lengths.max()), values.multitask.mlm_probability if MASKED_LM in objective else 0.0)
-        memory = settle_rows(
+        predicted = values.multitask.mlm_probability if MASKED_LM in objective else 0.0
+        rows = fit_to_machine(
             owner,
-            load,
-            batch_size=plan.batch_size,
-            runtime=self._runtime,
-            settings=machine,
-            run_folder=self._run.folder,
-        )
-        if not memory.fits:
-            memory.warn()
-        settle_compilation(Trial(mixture, objective, plan, memory.rows, self._runtime), machine, self._run.folder)
-        groups = parameter_groups(
-            mixture,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            layer_decay=settings.layer_decay,
-        )
-        share = settings.gradual_unfreezing
-        return TrainingLoop(
-            mixture,
             objective,
             plan,
-            settings,
-            groups=groups,
-            run_folder=self._run.folder,
+            Load(int(plan.lengths.max()), predicted),
             runtime=self._runtime,
-            runtime_settings=machine,
-            micro_batch_rows=memory.rows,
-            label="fine-tuning",
-            on_epoch_end=BestEpoch(
-                self._tasks, self._run.folder, settings.patience, model_of=lambda _, number: self._tasks[number].model
-            ),
-            before_step=GradualUnfreezing(mixture, share, plan.steps) if share else None,
-        ).run()
+            settings=values.runtime,
+            run_folder=self._run.folder,
+            mixture=mixture,
+        )
+        return train_tasks(
+            self._tasks, mixture, objective, plan, run=self._run, runtime=self._runtime, micro_batch_rows=rows
+        )
 
     def _describe(self, name: str | None) -> dict[str, Any]:
         """Returns the corpus entry of a manifest: all data of the run, with the figures of the task called ``name``."""
@@ -242,13 +188,12 @@ class Multitasking:
             for task, found in best["tasks"].items()
             for key, value in found["metrics"].items()
         }
-        first = self._tasks[0]
         publication = Publication(
             name=name,
             stage="finetune",
-            domain=first.data.domain,
+            domain=self._first.data.domain,
             task=None,
-            profile=first.recipe.profile,
+            profile=self._first.recipe.profile,
             recipe=self._values,
             base=self._start,
             corpus=self._describe(None),

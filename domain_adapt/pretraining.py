@@ -95,20 +95,7 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
     if settings.lora.rank:
         seed = integer_seed(recipe.seed, "adapters")
         adapters = Adapters(stage.model, settings.lora, frozen_layers=settings.freeze.layers, table="mlm", seed=seed)
-    documents = None
-    if settings.document_attention:
-        documents = document_attention(stage.model, sep_id=stage.sep_id, pad_id=stage.pad_id)
-    objective = MaskedLMObjective(
-        blocks,
-        stage.vocabulary,
-        settings,
-        seed=recipe.seed,
-        pad_id=stage.pad_id,
-        head=stage.head,
-        teacher=teacher,
-        documents=documents,
-        strategy=strategy,
-    )
+    objective = _objective(recipe, stage, strategy, teacher)
     lengths = np.full(len(blocks), blocks.shape[1], dtype=np.int64)  # padding is rare enough not to matter here
     plan = make_plan(lengths, settings, budget=recipe.budget, seed=recipe.seed)
     rows = fit_to_machine(
@@ -163,6 +150,25 @@ def _strategy(recipe: DomainRecipe, stage: Pretraining) -> Strategy:
         blocks=stage.corpus.train,
         counts=stage.corpus.unigram_counts,
         embeddings=stage.model.get_input_embeddings().weight.detach().float().cpu().numpy(),
+    )
+
+
+def _objective(recipe: DomainRecipe, stage: Pretraining, strategy: Strategy, teacher: Any) -> MaskedLMObjective:
+    """Returns the training side of stage 1; the model is as it will be trained, adapters included."""
+    settings = recipe.mlm
+    documents = None
+    if settings.document_attention:
+        documents = document_attention(stage.model, sep_id=stage.sep_id, pad_id=stage.pad_id)
+    return MaskedLMObjective(
+        stage.corpus.train,
+        stage.vocabulary,
+        settings,
+        seed=recipe.seed,
+        pad_id=stage.pad_id,
+        head=stage.head,
+        teacher=teacher,
+        documents=documents,
+        strategy=strategy,
     )
 
 

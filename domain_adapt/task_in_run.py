@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import Base
@@ -17,7 +18,6 @@ from domain_adapt.training.progress import meter
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
-    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from domain_adapt.tasks.interface import TaskObjective
@@ -27,43 +27,51 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class TaskInRun:
-    """One task of a run: its data, its model with a head, how it is scored.
+@dataclass(frozen=True)
+class Inputs:
+    """What stage 2 works on.
 
-    Args:
+    Attributes:
         recipe: Of the task.
         kind: Its type.
         start: Starting weights.
         data: Labelled.
+        name: Of the checkpoint.
+    """
+
+    recipe: Recipe[TaskRecipe]
+    kind: TaskType
+    start: Base
+    data: Data
+    name: str
+
+
+class TaskInRun:
+    """One task of a run: its data, its model with a head, how it is scored.
+
+    Args:
+        inputs: What it works on.
         tokenizer: Of the starting weights.
         runtime: Device and precision.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe[TaskRecipe],
-        kind: TaskType,
-        start: Base,
-        data: Data,
-        tokenizer: PreTrainedTokenizerBase,
-        runtime: Runtime,
-    ) -> None:
-        self.recipe, self.kind, self.start, self.data = recipe, kind, start, data
-        self.tokenizer, self.runtime = tokenizer, runtime
-        self.values = recipe.values
-        labelled, seed = data.labelled(self.values.finetune), integer_seed(self.values.seed, "new-head")
-        self.model: PreTrainedModel = kind.load_model(start.folder, labelled, self.values, seed=seed)
-        self._dev_features = kind.featurise(data.dev.examples, tokenizer, self._settings())
+    def __init__(self, inputs: Inputs, tokenizer: PreTrainedTokenizerBase, runtime: Runtime) -> None:
+        self._inputs, self.kind, self.data = inputs, inputs.kind, inputs.data
+        self._tokenizer, self._runtime = tokenizer, runtime
+        self.values = inputs.recipe.values
+        labelled, seed = self.data.labelled(self.values.finetune), integer_seed(self.values.seed, "new-head")
+        self.model: PreTrainedModel = self.kind.load_model(inputs.start.folder, labelled, self.values, seed=seed)
+        self._dev_features = self.kind.featurise(self.data.dev.examples, tokenizer, self._settings())
 
     def objective(self) -> TaskObjective:
         """Returns the training side."""
-        features = self.kind.featurise(self.data.train.examples, self.tokenizer, self._settings())
-        return self.kind.objective(features, self.tokenizer.pad_token_id, self.values.finetune)
+        features = self.kind.featurise(self.data.train.examples, self._tokenizer, self._settings())
+        return self.kind.objective(features, self._tokenizer.pad_token_id, self.values.finetune)
 
-    def score_dev(self, model: nn.Module) -> tuple[dict[str, float], dict[str, float]]:
+    def score_dev(self) -> tuple[dict[str, float], dict[str, float]]:
         """Returns the dev part's metrics, and what was tuned on it for them."""
         examples = self.data.dev.examples
-        logits = self._logits(model, self._dev_features, "dev")
+        logits = self._logits(self._dev_features, "dev")
         tuned = self.kind.tune(logits, self._dev_features, examples, self._settings())
         settings = self._settings(tuned)
         predictions = self.kind.decode(logits, self._dev_features, examples, settings)
@@ -71,8 +79,7 @@ class TaskInRun:
 
     def publish(
         self,
-        name: str,
-        best: dict[str, Any],
+        best: Mapping[str, Any],
         totals: Totals,
         run: Run,
         workspace: Workspace,
@@ -83,6 +90,7 @@ class TaskInRun:
 
         ``described`` is what the manifest says about the data, where the model has seen more than this task's.
         """
+        inputs = self._inputs
         own = best["tasks"][self.values.name]
         for key, value in own["tuned"].items():
             setattr(self.model.config, key, value)
@@ -92,31 +100,31 @@ class TaskInRun:
         part = "dev" if self.data.test is None else "test"
         if part == "test" or drawing:
             examples, predictions = self._predictions(part, own["tuned"])
-            plots = {file: draw(examples, predictions, f"{name}, {part} part") for file, draw in drawing.items()}
+            plots = {file: draw(examples, predictions, f"{inputs.name}, {part} part") for file, draw in drawing.items()}
             scores = self.kind.metric(examples, predictions) if part == "test" else {}
             metrics |= {f"test/{key}": value for key, value in scores.items()}
         say_metrics(metrics)
         texts = {file: text.encode("utf-8") for file, text in extra_files.items()}
         publication = Publication(
-            name=name,
+            name=inputs.name,
             stage="finetune",
             domain=self.data.domain,
             task=self.values.name,
-            profile=self.recipe.profile,
+            profile=inputs.recipe.profile,
             recipe=self.values,
-            base=self.start,
+            base=inputs.start,
             corpus=described or self.data.describe(self.values.name),
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
-        return publish(publication, self.model, self.tokenizer, run, self.runtime, workspace, plots | texts)
+        return publish(publication, self.model, self._tokenizer, run, self._runtime, workspace, plots | texts)
 
     def _predictions(self, part: str, tuned: dict[str, float]) -> tuple[list[Any], list[Any]]:
         """Returns the examples of a part and the finished model's predictions."""
         examples = self.data.parts[part].examples
         features = (
-            self._dev_features if part == "dev" else self.kind.featurise(examples, self.tokenizer, self._settings())
+            self._dev_features if part == "dev" else self.kind.featurise(examples, self._tokenizer, self._settings())
         )
-        logits = self._logits(self.model, features, part)
+        logits = self._logits(features, part)
         return examples, self.kind.decode(logits, features, examples, self._settings(tuned))
 
     def _settings(self, tuned: dict[str, float] | None = None) -> Any:
@@ -125,14 +133,14 @@ class TaskInRun:
             config = type(config).from_dict(config.to_dict() | tuned)
         return self.kind.settings(self.values, config)
 
-    def _logits(self, model: nn.Module, features: Any, part: str) -> Any:
+    def _logits(self, features: Any, part: str) -> Any:
         with meter(f"scoring the {part} part") as progress:
             return self.kind.logits(
-                model,
+                self.model,
                 features,
                 batch_size=256,
-                device=self.runtime.device,
-                pad_token_id=self.tokenizer.pad_token_id,
+                device=self._runtime.device,
+                pad_token_id=self._tokenizer.pad_token_id,
                 on_progress=lambda done, total: progress.update(done),
             )
 

@@ -6,6 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from domain_adapt.bases.architectures import encoder_depth
 from domain_adapt.checkpoints import Checkpoint, check_name
 from domain_adapt.disk import explain_disk
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.finetune import Inputs, finetune, read_inputs
+from domain_adapt.finetune import finetune, finetune_fingerprint, read_inputs
 from domain_adapt.finetuning import Finetuning
 from domain_adapt.fingerprint import fingerprint
 from domain_adapt.labelled import smallest_difference
@@ -22,6 +23,7 @@ from domain_adapt.search.outcome import Outcome
 from domain_adapt.search.space import Space, search_space
 from domain_adapt.search.study import Listener, Study
 from domain_adapt.stages import Run, base_assignments, lock_run
+from domain_adapt.task_in_run import Inputs
 from domain_adapt.training import ranks
 from domain_adapt.training.meeting import Meeting
 from domain_adapt.training.progress import quiet
@@ -82,7 +84,7 @@ def tune(
     check_name(inputs.name)
     values = inputs.recipe.values
     space = search_space(values, encoder_depth(inputs.start.folder, inputs.start.name))
-    identity = fingerprint({"finetune": inputs.fingerprint, "space": space.as_json()})
+    identity = fingerprint({"finetune": finetune_fingerprint(inputs), "space": space.as_json()})
     folder = workspace.runs / f"tune-{identity[:16]}"
     lock = lock_run(folder)
     try:
@@ -147,8 +149,6 @@ class _Search:
         run = Run(folder, fingerprint="", started=time.monotonic())
         try:
             with quiet():
-                return Finetuning(
-                    recipe, inputs.kind, inputs.start, inputs.data, inputs.name, run, self._workspace, listener
-                ).try_out()
+                return Finetuning(replace(inputs, recipe=recipe), run, self._workspace, listener).try_out()
         finally:
             shutil.rmtree(folder, ignore_errors=True)

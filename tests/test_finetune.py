@@ -59,8 +59,8 @@ def test_the_best_epoch_by_dev_f1_is_published_and_not_the_last(adapted, monkeyp
     scores = [10.0, 30.0, 30.0, 20.0]
     seen = []
 
-    def score(self, model):
-        seen.append({name: tensor.clone() for name, tensor in model.named_parameters()})
+    def score(self):
+        seen.append({name: tensor.clone() for name, tensor in self.model.named_parameters()})
         return {"exact_match": 50.0 + len(seen), "f1": scores[len(seen) - 1]}, {}
 
     monkeypatch.setattr(TaskInRun, "score_dev", score)
@@ -226,9 +226,9 @@ def test_the_test_part_is_scored_once_and_decides_nothing(adapted, caplog, monke
     scored = []
     logits = TaskInRun._logits
 
-    def spy(self, model, features, part):
+    def spy(self, features, part):
         scored.append((part, len(features)))
-        return logits(self, model, features, part)
+        return logits(self, features, part)
 
     monkeypatch.setattr(TaskInRun, "_logits", spy)
     rows = (files / "dev.jsonl").read_text().splitlines()[:8]

@@ -118,7 +118,7 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_table(adapted, tra
 
 
 def test_an_exception_in_the_middle_of_an_epoch_leaves_no_run_folder(adapted, monkeypatch):
-    def score_dev(self, model):
+    def score_dev(self):
         assert len(adapted.leftovers) == 1
         raise RuntimeError("in the dev part")
 
@@ -139,7 +139,7 @@ def test_what_is_pruned_ends_at_once_and_does_not_win(adapted, monkeypatch, capl
 
     scored = []
 
-    def score_dev(self, model):
+    def score_dev(self):
         scored.append(self.values.budget.epochs)
         return {"exact_match": 0.0, "f1": 10.0}, {}
 

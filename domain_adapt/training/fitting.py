@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from torch import nn
 from transformers import PreTrainedModel
 
 from domain_adapt.errors import DomainAdaptError
@@ -27,6 +28,7 @@ def fit_to_machine(
     runtime: Runtime,
     settings: RuntimeSettings,
     run_folder: Path | None,
+    mixture: nn.Module | None = None,
 ) -> int:
     """Prepares ``model`` for training on this machine and returns the rows of one pass.
 
@@ -41,11 +43,13 @@ def fit_to_machine(
         runtime: Device, precision, threads.
         settings: ``runtime`` table of the recipe; what it names wins.
         run_folder: Of the run, or None if nothing is to be kept.
+        mixture: What is trained where ``model`` is but a part of it, with the encoder that all parts share.
 
     Raises:
         DomainAdaptError: If ``runtime.gradient_checkpointing`` is on and the architecture has no support for it.
     """
-    model.to(torch_device(runtime))
+    trained = model if mixture is None else mixture
+    trained.to(torch_device(runtime))
     if settings.gradient_checkpointing:
         enable_checkpointing(model)
     memory = settle_rows(
@@ -55,7 +59,7 @@ def fit_to_machine(
         memory.warn()
     rows = memory.rows
     with explain_out_of_memory(rows):
-        settle_compilation(Trial(model, objective, plan, rows, runtime), settings, run_folder)
+        settle_compilation(Trial(trained, objective, plan, rows, runtime), settings, run_folder)
     return rows
 
 

@@ -80,19 +80,16 @@ class MixtureObjective:
         self._parts = {part.name: part for part in parts}
         self._names = list(self._parts)
         self._ends = np.cumsum([len(part.lengths) for part in parts])
+        # The parts' own weights times the weight of the part.
+        self.weights: Mapping[str, float] = {
+            f"{part.name}/{term}": part.weight * weight
+            for part in parts
+            for term, weight in part.objective.weights.items()
+        }
 
     def __contains__(self, name: str) -> bool:
         """Tells whether there is a part called ``name``."""
         return name in self._parts
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """The parts' own weights times the weight of the part."""
-        return {
-            f"{part.name}/{term}": part.weight * weight
-            for part in self._parts.values()
-            for term, weight in part.objective.weights.items()
-        }
 
     def batch(self, indices: np.ndarray, epoch: int, progress: float = 0.0) -> MicroBatch:
         """Returns the micro-batch of rows ``indices`` ((rows,) int64), all of one part, whose name is in every key."""
