@@ -14,24 +14,36 @@ _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u206
 _JOINER = re.compile("[\u200c\u200d]")
 # Scripts (Arabic to Myanmar, Khmer and Mongolian) and emoji in which zero-width joiners are part of the spelling.
 _JOINING_SCRIPT = re.compile("[\u0600-\u109f\u1780-\u18af\U0001f000-\U0001faff]")
-_WHITESPACE_RUN = re.compile(r"\s{2,}|[^\S ]")
+# Whitespace that is no line end; and line ends with the spaces around them.
+_SPACE_RUN = re.compile(r"[^\S\n]+")
+_LINE_ENDS = re.compile(r" ?\n[ \n]*")
+_SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 
 
-def normalise(text: str) -> str:
-    r"""Returns ``text`` in Unicode NFC without invisible characters and with whitespace runs collapsed.
+def normalise_lines(text: str) -> str:
+    r"""Returns ``text`` in Unicode NFC without invisible characters, its lines apart, whitespace runs collapsed.
 
-    A run with two or more line ends is a paragraph break and becomes ``\n\n``; any other run becomes one space, so
-    that hard-wrapped lines flow together. Zero-width joiners stay in texts of scripts that spell with them.
-    Idempotent: ``normalise(normalise(text)) == normalise(text)``.
+    Two or more line ends in a row become ``\n\n``, a paragraph break; a single one stays, as rules about lines need
+    it. Zero-width joiners stay in texts of scripts that spell with them. Idempotent.
     """
     if not text.isascii():
         text = _INVISIBLE.sub("", text).replace("\u2029", "\n\n")
         if not _JOINING_SCRIPT.search(text):
             text = _JOINER.sub("", text)
     text = _CONTROL.sub("", _LINE_END.sub("\n", text))
-    text = unicodedata.normalize("NFC", text)
-    return _WHITESPACE_RUN.sub(_collapse, text).strip()
+    text = _SPACE_RUN.sub(" ", unicodedata.normalize("NFC", text))
+    return _LINE_ENDS.sub(_line_end, text).strip()
 
 
-def _collapse(run: re.Match[str]) -> str:
-    return "\n\n" if run.group().count("\n") >= 2 else " "
+def join_lines(text: str) -> str:
+    """Returns the text of :func:`normalise_lines` with each paragraph on one line, as hard-wrapped text needs it."""
+    return _SINGLE_LINE_END.sub(" ", text)
+
+
+def normalise(text: str) -> str:
+    """Returns ``join_lines(normalise_lines(text))``; idempotent."""
+    return join_lines(normalise_lines(text))
+
+
+def _line_end(run: re.Match[str]) -> str:
+    return "\n\n" if run.group().count("\n") >= 2 else "\n"

@@ -1,5 +1,18 @@
 """Recipes: the validated content of ``domain.toml`` and ``task.toml`` after profile and overrides."""
 
+from domain_adapt.recipes.corpus_tables import (
+    CdmSource,
+    CorpusSettings,
+    DecontaminationSettings,
+    DeduplicationSettings,
+    FilesSource,
+    FilterSettings,
+    GcideSource,
+    HpoSource,
+    HubSource,
+    SelectionSettings,
+    SourceSpec,
+)
 from domain_adapt.recipes.loading import (
     Recipe,
     corpus_recipe,
@@ -11,19 +24,13 @@ from domain_adapt.recipes.loading import (
 from domain_adapt.recipes.rendering import render
 from domain_adapt.recipes.schema import (
     Budget,
-    CdmSource,
-    CorpusSettings,
     DomainRecipe,
-    FilesSource,
     FinetuneSettings,
     Freeze,
-    HpoSource,
     HubDataset,
-    HubSource,
     Lora,
     MlmSettings,
     RuntimeSettings,
-    SourceSpec,
     TaskData,
     TaskRecipe,
 )
@@ -39,10 +46,14 @@ __all__ = [
     "Budget",
     "CdmSource",
     "CorpusSettings",
+    "DecontaminationSettings",
+    "DeduplicationSettings",
     "DomainRecipe",
     "FilesSource",
+    "FilterSettings",
     "FinetuneSettings",
     "Freeze",
+    "GcideSource",
     "HpoSource",
     "HubDataset",
     "HubSource",
@@ -53,6 +64,7 @@ __all__ = [
     "QuestionAnsweringSettings",
     "Recipe",
     "RuntimeSettings",
+    "SelectionSettings",
     "SourceSpec",
     "TaskData",
     "TaskRecipe",

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from domain_adapt.errors import DomainAdaptError, did_you_mean
-from domain_adapt.recipes.schema import DomainRecipe, FilesSource, TaskRecipe
+from domain_adapt.recipes.corpus_tables import FilesSource
+from domain_adapt.recipes.schema import DomainRecipe, TaskRecipe
 from domain_adapt.workspace import Workspace
 
 DEFAULT_PROFILE = "quick"

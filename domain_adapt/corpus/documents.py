@@ -1,0 +1,47 @@
+"""Prepared documents: what is left of the sources' text after cleaning, filters and deduplication, on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+STATISTICS, DOCUMENTS, DROPPED, CLUSTERS = "statistics.json", "documents", "dropped", "clusters.jsonl"
+
+
+@dataclass(frozen=True)
+class Documents:
+    """A folder of prepared documents.
+
+    Attributes:
+        folder: ``documents/`` in it opens with ``datasets.load_from_disk`` (columns id, text, source: strings);
+            ``dropped/<reason>.jsonl`` holds the first 100 documents dropped for each reason (id, source, detail, text)
+            and ``clusters.jsonl`` the first 100 clusters of near duplicates (kept, dropped: ids; texts).
+        statistics: Plain JSON values: ``documents_read``, ``characters_read``, ``documents``, ``characters``,
+            ``content_hash``, ``dropped`` (reason -> documents), ``scrubbed`` (kind -> replacements), ``sources`` (one
+            object a source: kind, name, licence, url, revision, fingerprint, documents_read, documents, characters).
+    """
+
+    folder: Path
+    statistics: dict[str, Any]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields the documents in order as record batches of ``id``, ``text``, ``source``; memory-mapped."""
+        for path in sorted((self.folder / DOCUMENTS).glob("*.arrow")):
+            with pa.memory_map(str(path)) as source:
+                yield from pa.ipc.open_stream(source)
+
+    def texts(self) -> Iterator[str]:
+        """Yields the documents' texts in order."""
+        for batch in self.batches():
+            for text in batch.column("text"):
+                yield text.as_py()
+
+
+def load_documents(folder: Path) -> Documents:
+    """Returns the documents that were prepared in ``folder``."""
+    return Documents(folder, json.loads((folder / STATISTICS).read_text(encoding="utf-8")))
