@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def stream_rows(
     commit: str | None,
     local: Path | None,
     converted: bool = False,
+    shard: tuple[int, int] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yields the rows of one split, streamed; data files only, loading scripts are never run.
 
@@ -60,19 +62,41 @@ def stream_rows(
         commit: Commit to read at; None for a folder.
         local: The folder, if it is one.
         converted: The commit is of the Hub's own Parquet copy, where a configuration is a folder.
+        shard: Which of the data files to read, from 0, and how many there are; None reads all of them.
 
     Raises:
         DomainAdaptError: If it cannot be read, or has no such configuration or split.
     """
+    with _explained(identifier, split, local):
+        rows = _open(identifier, config, split, commit, local, converted)
+        named = {name: names for name, feature in (rows.features or {}).items() if (names := _names(feature))}
+        if shard is not None:
+            rows = rows.shard(num_shards=shard[1], index=shard[0])
+        for row in rows:
+            yield row | {name: _by_name(row[name], names) for name, names in named.items()}
+
+
+def count_shards(identifier: str, *, config: str | None, split: str, commit: str | None, local: Path | None) -> int:
+    """Returns how many data files a split has; arguments and errors are those of :func:`stream_rows`."""
+    with _explained(identifier, split, local):
+        return int(_open(identifier, config, split, commit, local, converted=False).num_shards)
+
+
+def _open(
+    identifier: str, config: str | None, split: str, commit: str | None, local: Path | None, converted: bool
+) -> Any:
     import datasets  # seconds that a run on files or embedded text need not pay
 
     path = identifier if local is None else str(local.resolve())
+    where = {"data_dir": config} if converted else {"name": config}
+    return datasets.load_dataset(path, split=split, revision=commit, streaming=True, **where)
+
+
+@contextmanager
+def _explained(identifier: str, split: str, local: Path | None) -> Iterator[None]:
+    """Turns whatever goes wrong with a data set into one line."""
     try:
-        where = {"data_dir": config} if converted else {"name": config}
-        rows = datasets.load_dataset(path, split=split, revision=commit, streaming=True, **where)
-        named = {name: names for name, feature in (rows.features or {}).items() if (names := _names(feature))}
-        for row in rows:
-            yield row | {name: _by_name(row[name], names) for name, names in named.items()}
+        yield
     except Exception as error:
         # Reading passes through datasets, fsspec, pyarrow and an HTTP library, whose errors share no base class.
         wrong_recipe = isinstance(error, ValueError | FileNotFoundError | KeyError | RuntimeError)

@@ -47,3 +47,15 @@ def normalise(text: str) -> str:
 
 def _line_end(run: re.Match[str]) -> str:
     return "\n\n" if run.group().count("\n") >= 2 else "\n"
+
+
+def mend(text: str) -> str:
+    """Returns text that was decoded wrongly, such as ``naÃ¯ve``, as it was meant; line by line, by ``ftfy``."""
+    if text.isascii():
+        return text
+    from ftfy import fix_encoding
+    from ftfy.badness import is_bad
+
+    if not is_bad(text):
+        return text
+    return "\n".join(fix_encoding(line) if is_bad(line) else line for line in text.split("\n"))

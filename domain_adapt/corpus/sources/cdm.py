@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from domain_adapt.corpus.sources.base import Document, SourceInfo, find_package
+from domain_adapt.corpus.sources.base import Document, Part, SourceInfo, find_package
+from domain_adapt.corpus.sources.whole import WholeSource
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
 
@@ -59,6 +60,10 @@ class CommonDomainModel:
             digest.update(f"{path.relative_to(self._folder).as_posix()}\n{len(content)}\n".encode())
             digest.update(content)
         return fingerprint({"kind": "cdm", "files": digest.hexdigest(), "version": self._version})
+
+    def parts(self) -> Sequence[Part]:
+        """Returns the model as one part."""
+        return [WholeSource(self, "cdm", sum(path.stat().st_size for path in self._paths))]
 
     def documents(self) -> Iterator[Document]:
         """Yields ``<name>: <description> <part>: <its description> ...``; each description appears once."""

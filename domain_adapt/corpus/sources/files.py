@@ -5,29 +5,34 @@ from __future__ import annotations
 import glob
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from domain_adapt.corpus.sources.base import Document, SourceInfo
-from domain_adapt.corpus.sources.readers import SUFFIXES, read, reader_for
+from domain_adapt.corpus.sources.base import Part, SourceInfo, Unreadable
+from domain_adapt.corpus.sources.file_parts import FilePart, file_parts
+from domain_adapt.corpus.sources.readers import SUFFIXES, reader_for
 from domain_adapt.corpus.sources.textfile import TextFile
+from domain_adapt.corpus.sources.whole import NotRead
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.fingerprint import fingerprint, hash_file
+from domain_adapt.fingerprint import fingerprint
 from domain_adapt.recipes import FilesSource
 
 logger = logging.getLogger(__name__)
 
 _SUFFIX_HINT = f"read are {' '.join(SUFFIXES)}, each also with .gz"
+_IGNORED, _ODD = "kind not read", "cannot be read"
 
 
 @dataclass
 class _Found:
-    """Files in the order they will be read, and how many had a suffix that is not read."""
+    """Files in the order they will be read, and what is there and is not read."""
 
     files: list[TextFile]
-    ignored: int = 0
+    not_read: list[Unreadable]
+    named: bool = False
 
 
 class TextFiles:
@@ -36,15 +41,17 @@ class TextFiles:
     def __init__(self, spec: FilesSource, folder: Path) -> None:
         self._spec = spec
         self._patterns = [spec.path] if isinstance(spec.path, str) else list(spec.path)
-        self._files: list[TextFile] = []
+        self._files: list[tuple[TextFile, bool]] = []
+        self._not_read: list[Unreadable] = []
         seen: set[Path] = set()
         for pattern in self._patterns:
             found = _find(pattern, folder, spec)
-            if found.ignored:
-                logger.info("%s: %d files with other suffixes ignored; %s", pattern, found.ignored, _SUFFIX_HINT)
+            if ignored := sum(entry.reason == _IGNORED for entry in found.not_read):
+                logger.info("%s: %d files with other suffixes ignored; %s", pattern, ignored, _SUFFIX_HINT)
             new = [file for file in found.files if file.path.resolve() not in seen]
             seen.update(file.path.resolve() for file in new)
-            self._files += new
+            self._files += [(file, found.named) for file in new]
+            self._not_read += found.not_read
         if not self._files:
             raise DomainAdaptError("sources.path: expected at least one file, folder or glob")
 
@@ -54,21 +61,17 @@ class TextFiles:
         return SourceInfo("files", ", ".join(names), self._spec.licence, None, None)
 
     def fingerprint(self) -> str:
-        """Returns the SHA-256 over names (relative to what was matched), bytes of the files and field names."""
-        return self._fingerprint
+        """Returns the SHA-256 over names (relative to what was matched), bytes of the files and how they are read."""
+        return fingerprint({"kind": "files", "parts": [part.key for part in self._file_parts]})
+
+    def parts(self) -> Sequence[Part]:
+        """Returns the files in the order of the recipe and then of the names; large ones in several parts."""
+        return [*self._file_parts, *([NotRead("not read", tuple(self._not_read))] if self._not_read else [])]
 
     @cached_property
-    def _fingerprint(self) -> str:
+    def _file_parts(self) -> list[FilePart]:
         # Run, corpus cache and manifest each ask for it; gigabytes should be read for it once.
-        files = [[file.name, hash_file(file.path)] for file in self._files]
-        fields = [self._spec.text_field, self._spec.id_field]
-        return fingerprint({"kind": "files", "files": files, "fields": fields})
-
-    def documents(self) -> Iterator[Document]:
-        """Yields the documents file by file, in the order of the recipe and then of the names."""
-        for file in self._files:
-            for identifier, text in read(file):
-                yield Document(identifier, text, file.name)
+        return [part for file, named in self._files for part in file_parts(file, named=named)]
 
 
 def _find(pattern: str, folder: Path, spec: FilesSource) -> _Found:
@@ -81,52 +84,89 @@ def _find(pattern: str, folder: Path, spec: FilesSource) -> _Found:
     if path.is_file():
         if reader_for(path) is None:
             raise DomainAdaptError(f"{pattern}: a file of this kind is not read", hint=_SUFFIX_HINT)
-        return _Found([TextFile(path, path.name, spec.text_field, spec.id_field)])
+        return _Found([_text_file(path, path.name, spec)], [], named=True)
     if path.is_dir():
-        root, candidates = path, _walk(path)
+        root, walked = path, _walk(path)
         nothing = f"{pattern}: no file to read in this folder"
     elif glob.has_magic(pattern):
-        root, candidates = _expand(pattern, folder)
+        root, walked = _expand(pattern, folder)
         nothing = f"{pattern}: the glob matches no file to read"
     else:
         raise DomainAdaptError(f"{pattern}: no such file or folder in {_shown(folder)}")
-    readable = [candidate for candidate in candidates if reader_for(candidate) is not None]
+    readable = [candidate for candidate in walked.files if reader_for(candidate) is not None]
+    others = [candidate for candidate in walked.files if reader_for(candidate) is None]
     if not readable:
-        others = f" ({len(candidates)} with other suffixes)" if candidates else ""
-        raise DomainAdaptError(nothing + others, hint=_SUFFIX_HINT)
-    files = [TextFile(found, found.relative_to(root).as_posix(), spec.text_field, spec.id_field) for found in readable]
-    return _Found(files, len(candidates) - len(readable))
+        count = f" ({len(others)} with other suffixes)" if others else ""
+        raise DomainAdaptError(nothing + count, hint=_SUFFIX_HINT)
+    names = {found: found.relative_to(root).as_posix() for found in [*walked.files, *walked.odd]}
+    odd = [Unreadable(names[found], names[found], _ODD, why) for found, why in walked.odd.items()]
+    ignored = [Unreadable(names[found], names[found], _IGNORED, found.suffix or "no suffix") for found in others]
+    return _Found([_text_file(found, names[found], spec) for found in readable], odd + ignored)
 
 
-def _expand(pattern: str, folder: Path) -> tuple[Path, list[Path]]:
+def _text_file(path: Path, name: str, spec: FilesSource) -> TextFile:
+    return TextFile(path, name, spec.text_field, spec.id_field, template=spec.template, encoding=spec.encoding)
+
+
+def _expand(pattern: str, folder: Path) -> tuple[Path, _Walked]:
     """Returns the folder in front of the first wildcard, and the files matched, those in matched folders included."""
     parts = Path(pattern).expanduser().parts
     first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     root = folder.joinpath(*parts[:first])
-    found: set[Path] = set()
+    found = _Walked()
     for match in glob.iglob(str(Path(*parts[first:])), root_dir=root, recursive=True):
         path = root / match
-        if path.is_file():
+        if not path.is_dir():
             found.add(path)
         elif "**" not in parts:  # ** reaches into folders by itself
-            found.update(_walk(path))
-    return root, sorted(found)
+            below = _walk(path)
+            found.files += below.files
+            found.odd |= below.odd
+    found.files = sorted(set(found.files))
+    return root, found
 
 
-def _walk(root: Path) -> list[Path]:
+@dataclass
+class _Walked:
+    """Regular files, and what is none: a dangling link, a link that leads back up, a pipe."""
+
+    files: list[Path] = field(default_factory=list)
+    odd: dict[Path, str] = field(default_factory=dict)
+
+    def add(self, path: Path) -> None:
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            self.odd[path] = error.strerror or str(error)
+            return
+        if stat.S_ISREG(mode):
+            self.files.append(path)
+        else:
+            self.odd[path] = "neither a file nor a folder"
+
+
+def _walk(root: Path) -> _Walked:
     """Returns all files below ``root``, sorted by name; hidden ones are left out, links to folders are followed."""
-    files: list[Path] = []
+    found = _Walked()
     visited: set[Path] = set()
-    for current, folders, names in os.walk(root, followlinks=True):
+
+    def unlisted(error: OSError) -> None:
+        found.odd[Path(error.filename)] = error.strerror or str(error)
+
+    for current, folders, names in os.walk(root, followlinks=True, onerror=unlisted):
         here = Path(current)
         real = here.resolve()
         if real in visited:  # a link that leads back up
             folders.clear()
+            found.odd[here] = "a link to a folder that is read already"
             continue
         visited.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [here / name for name in names if not name.startswith(".") and (here / name).is_file()]
-    return sorted(files, key=lambda path: path.relative_to(root).as_posix())
+        for name in names:
+            if not name.startswith("."):
+                found.add(here / name)
+    found.files.sort(key=lambda path: path.relative_to(root).as_posix())
+    return found
 
 
 def _shown(folder: Path) -> str:

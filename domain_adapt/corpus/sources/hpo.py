@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from domain_adapt.corpus.sources.base import Document, SourceInfo, find_package
+from domain_adapt.corpus.sources.base import Document, Part, SourceInfo, find_package
+from domain_adapt.corpus.sources.whole import WholeSource
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint, hash_file
 
@@ -39,6 +40,10 @@ class PhenotypeOntology:
     def fingerprint(self) -> str:
         """Returns the SHA-256 over the ontology file and the package's version."""
         return fingerprint({"kind": "hpo", "file": hash_file(self._path), "version": self._version})
+
+    def parts(self) -> Sequence[Part]:
+        """Returns the ontology as one part."""
+        return [WholeSource(self, "hpo", self._path.stat().st_size)]
 
     def documents(self) -> Iterator[Document]:
         """Yields ``<name>. <definition> <comment>`` of each term, in the order of the file."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from domain_adapt.corpus.sources.base import Document, SourceInfo
+from domain_adapt.corpus.sources.base import Document, Part, SourceInfo, Unreadable
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.fingerprint import fingerprint, hash_files
-from domain_adapt.hub_datasets import resolve_commit, stream_rows
+from domain_adapt.hub_datasets import count_shards, resolve_commit, stream_rows
 from domain_adapt.recipes import HubSource
 
 
@@ -56,18 +58,73 @@ class HubTexts:
         paths = [path for path in self._local.rglob("*") if path.is_file() and not path.name.startswith(".")]
         return fingerprint(values | {"files": hash_files(paths, self._local)})
 
-    def documents(self) -> Iterator[Document]:
-        """Yields the rows in the order of the data set, at most ``max_documents``."""
+    def parts(self) -> Sequence[Part]:
+        """Returns a part for each data file of the split, as the data set is stored."""
         spec = self._spec
-        rows = stream_rows(spec.id, config=spec.config, split=spec.split, commit=self.commit, local=self._local)
+        shards = count_shards(spec.id, config=spec.config, split=spec.split, commit=self.commit, local=self._local)
+        return [HubPart(spec, self.commit, self._local, self.fingerprint(), shard, shards) for shard in range(shards)]
+
+
+@dataclass(frozen=True)
+class HubPart:
+    """The rows of one data file of a data set.
+
+    Attributes:
+        spec: The data set.
+        commit: Where it is read; None for a local folder.
+        local: The folder, if it is one.
+        fingerprint: Of the source.
+        shard: Which data file, from 0.
+        shards: Data files of the split.
+    """
+
+    spec: HubSource
+    commit: str | None
+    local: Path | None
+    fingerprint: str
+    shard: int
+    shards: int
+
+    @property
+    def name(self) -> str:
+        """The data set's id, and which of its files it is."""
+        return self.spec.id if self.shards == 1 else f"{self.spec.id} {self.shard + 1}/{self.shards}"
+
+    @property
+    def size(self) -> int:
+        """Not known before it is read."""
+        return 0
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over the source and the place in it."""
+        return fingerprint({"source": self.fingerprint, "shard": self.shard, "shards": self.shards})
+
+    def documents(self) -> Iterator[Document | Unreadable]:
+        """Yields the rows in the order of the data set, at most ``max_documents``."""
+        spec = self.spec
+        rows = stream_rows(
+            spec.id,
+            config=spec.config,
+            split=spec.split,
+            commit=self.commit,
+            local=self.local,
+            shard=(self.shard, self.shards),
+        )
+        prefix = "" if self.shards == 1 else f"{self.shard + 1}:"
         for number, row in enumerate(islice(rows, spec.max_documents), start=1):
-            if spec.text_field not in row:
-                columns = ", ".join(row)
-                hint = did_you_mean(spec.text_field, row) or "set text_field in the recipe"
-                raise DomainAdaptError(f"{spec.id}: no column {spec.text_field!r}; found: {columns}", hint=hint)
-            text = row[spec.text_field]
-            if text is not None and not isinstance(text, str):
-                kind = type(text).__name__
-                raise DomainAdaptError(f"{spec.id}: column {spec.text_field!r}: expected strings, found {kind}")
             identifier = row.get(spec.id_field)
-            yield Document(str(number if identifier is None else identifier), text or "", spec.id)
+            name = f"{prefix}{number}" if identifier is None else str(identifier)
+            yield Document(name, _text(row, spec), spec.id)
+
+
+def _text(row: Mapping[str, Any], spec: HubSource) -> str:
+    if spec.text_field not in row:
+        columns = ", ".join(row)
+        hint = did_you_mean(spec.text_field, row) or "set text_field in the recipe"
+        raise DomainAdaptError(f"{spec.id}: no column {spec.text_field!r}; found: {columns}", hint=hint)
+    text = row[spec.text_field]
+    if text is not None and not isinstance(text, str):
+        kind = type(text).__name__
+        raise DomainAdaptError(f"{spec.id}: column {spec.text_field!r}: expected strings, found {kind}")
+    return text or ""

@@ -1,0 +1,243 @@
+"""From finished parts to prepared documents on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from domain_adapt.corpus.cleaning import join_lines
+from domain_adapt.corpus.decide import BEYOND_LIMIT, KEPT, NEAR_DUPLICATE, REASONS, Decision, SourceParts, decide
+from domain_adapt.corpus.dedup import content_hash
+from domain_adapt.corpus.documents import CLUSTERS, DOCUMENTS, DROPPED, STATISTICS
+from domain_adapt.corpus.filters.base import Dropped
+from domain_adapt.corpus.near_duplicates import clusters
+from domain_adapt.corpus.part_file import SAMPLES, PartSummary
+from domain_adapt.corpus.repeats import cut_lines, cut_paragraphs
+from domain_adapt.corpus.sources import SourceInfo
+from domain_adapt.recipes import CorpusSettings
+from domain_adapt.workspace import write_json
+
+_SCHEMA = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("source", pa.string())])
+_FILE_BYTES = 256 << 20  # text in one Arrow file
+_CLUSTER_CHARACTERS = 600  # of each text shown in a cluster
+TIMINGS = "timings.json"
+
+
+def gather(
+    folder: Path,
+    name: str,
+    sources: Sequence[SourceParts],
+    infos: Sequence[tuple[SourceInfo, str]],
+    settings: CorpusSettings,
+    *,
+    on_documents: Callable[[int], None],
+) -> None:
+    """Writes the documents that stay, statistics and samples of what was dropped into ``folder``.
+
+    Args:
+        folder: Exists and is empty.
+        name: Identity of the documents.
+        sources: Finished parts, in the order of the recipe.
+        infos: Whose text each source is, and its fingerprint.
+        settings: The recipe's corpus table.
+        on_documents: Called with the documents done so far.
+    """
+    clock = _Clock()
+    decision = decide(sources, settings, clock.start)
+    clock.start("write documents")
+    result = _Result(settings, len(sources))
+    for source in sources:
+        summary = PartSummary()
+        for file in source.files:
+            summary.add(file.summary())
+        result.read.append((summary.read, summary.characters_read))
+        result.summary.add(summary)
+    _write_documents(folder / DOCUMENTS, name, _final_texts(sources, decision, result, on_documents))
+    _write_samples(folder, sources, decision, result)
+    clock.start("")
+    statistics = _statistics(result, infos)
+    write_json(folder / STATISTICS, statistics)
+    parts = {f"parts: {step}": seconds for step, seconds in result.summary.seconds.items()}
+    write_json(folder / TIMINGS, parts | clock.seconds)
+
+
+class _Clock:
+    """Seconds of each step, one after the other."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._name, self._since = "", time.perf_counter()
+
+    def start(self, name: str) -> None:
+        now = time.perf_counter()
+        if self._name:
+            self.seconds[self._name] = now - self._since
+        self._name, self._since = name, now
+
+
+class _Result:
+    """What is counted while the documents are written."""
+
+    def __init__(self, settings: CorpusSettings, sources: int) -> None:
+        self.settings = settings
+        self.summary = PartSummary()
+        self.read: list[tuple[int, int]] = []
+        self.documents = [0] * sources
+        self.characters = [0] * sources
+        self.hashes = hashlib.sha256()
+
+
+def _final_texts(
+    sources: Sequence[SourceParts], decision: Decision, result: _Result, on_documents: Callable[[int], None]
+) -> Iterator[tuple[str, str, str]]:
+    """Yields id, text and source of every document that stays, as it will be trained on."""
+    ends = np.cumsum(decision.paragraph_counts)
+    number = 0
+    for index, source in enumerate(sources):
+        for batch in (batch for file in source.files for batch in file.batches()):
+            for identifier, text, origin in zip(*(batch.column(i).to_pylist() for i in (1, 2, 3)), strict=True):
+                fate = decision.fate[number]
+                if fate == KEPT:
+                    whole = text
+                    if decision.new_paragraphs is not None:
+                        start = int(ends[number] - decision.paragraph_counts[number])
+                        text = cut_paragraphs(text, decision.new_paragraphs[start : int(ends[number])])
+                    text = join_lines(cut_lines(text, decision.boilerplate) if len(decision.boilerplate) else text)
+                    if len(text) >= result.settings.min_characters:
+                        result.documents[index] += 1
+                        result.characters[index] += len(text)
+                        result.hashes.update(bytes.fromhex(content_hash(text)))
+                        yield identifier, text, origin
+                    else:
+                        result.summary.drop(identifier, origin, Dropped("only repeated text", ""), whole)
+                number += 1
+            on_documents(number)
+
+
+def _write_documents(folder: Path, name: str, documents: Iterator[tuple[str, str, str]]) -> None:
+    """Writes Arrow files that ``datasets.load_from_disk`` opens."""
+    import datasets
+
+    folder.mkdir()
+    files: list[str] = []
+    writer: Any = None
+    written = 0
+    for rows in iter(lambda: list(itertools.islice(documents, 1000)), []):
+        if writer is None or written >= _FILE_BYTES:
+            if writer is not None:
+                writer.close()
+            files.append(f"data-{len(files):05d}.arrow")
+            writer, written = pa.ipc.new_stream(str(folder / files[-1]), _SCHEMA), 0
+        batch = pa.record_batch([list(column) for column in zip(*rows, strict=True)], schema=_SCHEMA)
+        writer.write_batch(batch)
+        written += batch.nbytes
+    if writer is None:  # a data set needs a file, if without rows
+        files.append("data-00000.arrow")
+        writer = pa.ipc.new_stream(str(folder / files[-1]), _SCHEMA)
+    writer.close()
+    datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(_SCHEMA)).write_to_directory(str(folder))
+    state: dict[str, object] = {
+        "_data_files": [{"filename": file} for file in files],
+        "_fingerprint": name[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    write_json(folder / "state.json", state)
+
+
+def _write_samples(folder: Path, sources: Sequence[SourceParts], decision: Decision, result: _Result) -> None:
+    """Writes the first documents dropped for each reason, duplicates among them, and the first clusters."""
+    found = clusters(np.where(decision.fate == NEAR_DUPLICATE, decision.stays_for, np.arange(len(decision.fate))), SAMPLES)
+    wanted = {index for kept, dropped in found for index in [kept, *dropped[:SAMPLES]]}
+    for fate in REASONS:
+        indices = np.flatnonzero(decision.fate == fate)
+        result.summary.dropped[REASONS[fate]] += len(indices)
+        wanted.update(indices[:SAMPLES].tolist(), decision.stays_for[indices[:SAMPLES]].tolist())
+    beyond = int((decision.fate == BEYOND_LIMIT).sum())
+    if beyond:
+        result.summary.dropped["beyond max_documents"] += beyond
+    shown = _look_up(sources, wanted)
+    for fate, reason in REASONS.items():
+        for index in np.flatnonzero(decision.fate == fate)[:SAMPLES].tolist():
+            identifier, text, origin = shown[index]
+            stays = shown[int(decision.stays_for[index])][0]
+            sample = {"id": identifier, "source": origin, "detail": f"of {stays}", "text": text}
+            result.summary.samples.setdefault(reason, []).append(sample)
+    (folder / DROPPED).mkdir()
+    for reason, samples in result.summary.samples.items():
+        _write_lines(folder / DROPPED / f"{_file_name(reason)}.jsonl", samples)
+    rows = [
+        {
+            "kept": shown[kept][0],
+            "dropped": [shown[index][0] for index in dropped[:SAMPLES]],
+            "texts": [shown[index][1][:_CLUSTER_CHARACTERS] for index in [kept, *dropped[:SAMPLES]]],
+        }
+        for kept, dropped in found
+    ]
+    _write_lines(folder / CLUSTERS, rows)
+
+
+def _look_up(sources: Sequence[SourceParts], wanted: set[int]) -> dict[int, tuple[str, str, str]]:
+    """Returns id, beginning of the text and source of some documents."""
+    shown: dict[int, tuple[str, str, str]] = {}
+    ordered = sorted(wanted)
+    first = 0
+    for file in (file for source in sources for file in source.files):
+        count = file.column("digest").length()
+        mine = [index for index in ordered if first <= index < first + count]
+        if mine:
+            identifiers, texts, origins = (file.column(name) for name in ("id", "text", "source"))
+            for index in mine:
+                row = index - first
+                shown[index] = (identifiers[row].as_py(), texts[row].as_py()[:2_000], origins[row].as_py())
+        first += count
+    return shown
+
+
+def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", errors="replace") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _file_name(reason: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", reason).strip("-")
+
+
+def _statistics(result: _Result, infos: Sequence[tuple[SourceInfo, str]]) -> dict[str, Any]:
+    summary = result.summary
+    return {
+        "documents_read": summary.read,
+        "characters_read": summary.characters_read,
+        "documents": sum(result.documents),
+        "characters": sum(result.characters),
+        "content_hash": result.hashes.hexdigest(),
+        "dropped": dict(sorted((reason, count) for reason, count in summary.dropped.items() if count)),
+        "scrubbed": dict(sorted(summary.scrubbed.items())),
+        "sources": [
+            asdict(info)
+            | {
+                "fingerprint": fingerprint,
+                "documents_read": read,
+                "characters_read": characters_read,
+                "documents": documents,
+                "characters": characters,
+            }
+            for (info, fingerprint), (read, characters_read), documents, characters in zip(
+                infos, result.read, result.documents, result.characters, strict=True
+            )
+        ],
+    }
