@@ -43,8 +43,8 @@ def prepare(folder: Path, model: str) -> None:
     from transformers import RobertaForMaskedLM
 
     from domain_adapt.bases import load_masked_lm, load_tokenizer, resolve_base
+    from domain_adapt.corpora import corpus_plan
     from domain_adapt.corpus.prepare import prepare_corpus
-    from domain_adapt.corpus.sources import open_source
     from domain_adapt.recipes import load_domain
     from domain_adapt.workspace import Workspace
 
@@ -52,8 +52,7 @@ def prepare(folder: Path, model: str) -> None:
     recipe = load_domain("medical", workspace=project)
     base = resolve_base("mini", workspace=project)
     tokenizer = load_tokenizer(base.folder)
-    sources = [open_source(source, recipe.folder) for source in recipe.values.sources]
-    corpus = prepare_corpus(sources, recipe.values.corpus, tokenizer, base.tokenizer_sha256, project)
+    corpus = prepare_corpus(corpus_plan(recipe, project), tokenizer, base.tokenizer_sha256, project)
     torch.manual_seed(0)
     start = load_masked_lm(base) if model == "mini" else RobertaForMaskedLM(make_config(model))
     start.save_pretrained(folder / "start")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import Base, check_block_size, load_masked_lm, load_tokenizer, resolve_base
 from domain_adapt.checkpoints import Checkpoint
-from domain_adapt.corpus.sources import Source, open_source
+from domain_adapt.corpora import corpus_plan, reading
+from domain_adapt.corpus.preparing import CorpusPlan
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import DomainRecipe, Recipe, corpus_recipe, load_domain
 from domain_adapt.stages import (
@@ -70,27 +71,27 @@ def adapt(
     with meet() as meeting:
         recipe, subject = _recipe(domain, corpus, name, base, profile, text_field, overrides, workspace)
         values = recipe.values
-        sources = [open_source(spec, recipe.folder) for spec in values.sources]
+        plan = corpus_plan(recipe, workspace)
         start = meeting.main_first(
             lambda: resolve_base(values.base, workspace=workspace, revision=values.base_revision or None)
         )
         # The sources are read by rank 0 alone; the other ranks compare what else decides the result.
-        meeting.check_same(adapt_fingerprint(values, start, []), "recipe, base or package")
-        fingerprint = meeting.from_main(lambda: adapt_fingerprint(values, start, sources))
+        meeting.check_same(adapt_fingerprint(values, start, None), "recipe, base or package")
+        fingerprint = meeting.from_main(lambda: adapt_fingerprint(values, start, plan))
         existing = existing_checkpoint(values.name, fingerprint, workspace, meeting)
         if existing is not None and not force:
             logger.info("%s is up to date: %s", existing.ref, existing.folder)
             return existing
         fresh = existing is not None
         with open_run("adapt", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
-            return _train_and_publish(recipe, subject, start, sources, run, workspace)
+            return _train_and_publish(recipe, subject, start, plan, run, workspace)
 
 
-def adapt_fingerprint(recipe: DomainRecipe, base: Base, sources: Sequence[Source]) -> str:
-    """Returns the SHA-256 of everything that decides the result of stage 1."""
+def adapt_fingerprint(recipe: DomainRecipe, base: Base, plan: CorpusPlan | None) -> str:
+    """Returns the SHA-256 of everything that decides the result of stage 1, without the text if there is no plan."""
     # Where text and weights lie is replaced by what they contain, so a moved folder is still the same corpus.
     values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "sources"})
-    return stage_fingerprint("adapt", values, base, [source.fingerprint() for source in sources])
+    return stage_fingerprint("adapt", values, base, [] if plan is None else [plan.fingerprint()])
 
 
 def _recipe(
@@ -124,7 +125,7 @@ def _recipe(
 
 
 def _train_and_publish(
-    recipe: Recipe[DomainRecipe], subject: str, base: Base, sources: Sequence[Source], run: Run, workspace: Workspace
+    recipe: Recipe[DomainRecipe], subject: str, base: Base, plan: CorpusPlan, run: Run, workspace: Workspace
 ) -> Checkpoint:
     from domain_adapt.corpus.prepare import special_ids
     from domain_adapt.mlm.masking import masking_vocabulary, words_for
@@ -141,7 +142,7 @@ def _train_and_publish(
     model = load_masked_lm(base)
     check_block_size(values.corpus.block_size, model.config)
     words = words_for(values.mlm, tokenizer)
-    corpus = _corpus(values, sources, tokenizer, base, run, workspace)
+    corpus = _corpus(plan, tokenizer, base, run, workspace)
     run.meeting.join(runtime.device)
     _, sep_id, pad_id = special_ids(tokenizer)
     stage = Pretraining(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime, words)
@@ -174,6 +175,7 @@ def _train_and_publish(
 def _describe(corpus: Corpus) -> dict[str, Any]:
     """Returns what a manifest says about the text."""
     figures = {key: value for key, value in corpus.statistics.items() if isinstance(value, int)}
+    figures |= {f"dropped: {reason}": count for reason, count in corpus.statistics["dropped"].items()}
     sources = [
         entry | ({"hub_id": entry["name"]} if entry["kind"] == "hub" else {}) for entry in corpus.statistics["sources"]
     ]
@@ -181,57 +183,44 @@ def _describe(corpus: Corpus) -> dict[str, Any]:
 
 
 def _corpus(
-    recipe: DomainRecipe,
-    sources: Sequence[Source],
-    tokenizer: PreTrainedTokenizerBase,
-    base: Base,
-    run: Run,
-    workspace: Workspace,
+    plan: CorpusPlan, tokenizer: PreTrainedTokenizerBase, base: Base, run: Run, workspace: Workspace
 ) -> Corpus:
     """Returns the corpus that rank 0 prepares, on every rank."""
     from domain_adapt.corpus.prepare import load_corpus
 
     if is_main():
-        corpus = _prepare(recipe, sources, tokenizer, base, workspace)
+        corpus = _prepare(plan, tokenizer, base, workspace)
         run.meeting.tell(corpus.folder.name)
         return corpus
     folder = workspace.cache / "corpora" / run.meeting.hear()
-    return load_corpus(wait_until_seen(folder), recipe.corpus.block_size)
+    return load_corpus(wait_until_seen(folder), plan.settings.block_size)
 
 
-def _prepare(
-    recipe: DomainRecipe,
-    sources: Sequence[Source],
-    tokenizer: PreTrainedTokenizerBase,
-    base: Base,
-    workspace: Workspace,
-) -> Corpus:
-    from domain_adapt.corpus.prepare import prepare_corpus
+def _prepare(plan: CorpusPlan, tokenizer: PreTrainedTokenizerBase, base: Base, workspace: Workspace) -> Corpus:
+    from domain_adapt.corpus.prepare import cached_corpus, prepare_corpus
+    from domain_adapt.corpus.preparing import prepare_documents
 
-    with meter("reading the corpus") as progress:
-        corpus = prepare_corpus(
-            sources,
-            recipe.corpus,
-            tokenizer,
-            base.tokenizer_sha256,
-            workspace,
-            on_progress=lambda documents, characters: progress.update(
-                documents, f"{documents:,} documents, {characters / 1e6:,.1f} M characters"
-            ),
-        )
+    corpus = cached_corpus(plan, base.tokenizer_sha256, workspace)
+    if corpus is None:
+        with reading() as on_parts:
+            prepare_documents(plan, workspace, on_progress=on_parts)
+        with meter("tokenising") as progress:
+            corpus = prepare_corpus(
+                plan,
+                tokenizer,
+                base.tokenizer_sha256,
+                workspace,
+                on_progress=lambda documents, characters: progress.update(
+                    documents, f"{documents:,} documents, {characters / 1e6:,.1f} M characters"
+                ),
+            )
     figures = corpus.statistics
     logger.info(
-        "corpus: %s documents, %s tokens to train on; %s documents, %s tokens held out; %s duplicates, %s too short",
+        "corpus: %s documents, %s tokens to train on; %s documents, %s tokens held out; dropped: %s",
         *(
             f"{figures[key]:,}"
-            for key in (
-                "documents_train",
-                "tokens_train",
-                "documents_heldout",
-                "tokens_heldout",
-                "documents_duplicate",
-                "documents_short",
-            )
+            for key in ("documents_train", "tokens_train", "documents_heldout", "tokens_heldout")
         ),
+        ", ".join(f"{count:,} {reason}" for reason, count in figures["dropped"].items()) or "none",
     )
     return corpus

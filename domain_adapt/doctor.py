@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import Base, resolve_base
+from domain_adapt.corpora import corpus_plan
 from domain_adapt.corpus.prepare import cached_corpus
-from domain_adapt.corpus.sources import open_source
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import DomainRecipe, HubSource, Recipe, corpus_recipe, load_domain
 from domain_adapt.stages import base_assignments
@@ -176,8 +176,7 @@ def _tokens(
     unknown = f"budget.epochs = {epochs:g}; the first `domain-adapt adapt` prepares the text and counts it"
     if any(isinstance(spec, HubSource) for spec in values.sources):  # only the network says which version it is now
         return None, unknown
-    sources = [open_source(spec, recipe.folder) for spec in values.sources]
-    corpus = cached_corpus(sources, values.corpus, base.tokenizer_sha256, workspace)
+    corpus = cached_corpus(corpus_plan(recipe, workspace), base.tokenizer_sha256, workspace)
     if corpus is None:
         return None, unknown
     return round(epochs * corpus.train.size), f"budget.epochs = {epochs:g} of {corpus.train.size:,} tokens"

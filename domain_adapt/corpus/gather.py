@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from domain_adapt.corpus.batching import batched
 from domain_adapt.corpus.cleaning import join_lines
 from domain_adapt.corpus.decide import BEYOND_LIMIT, KEPT, NEAR_DUPLICATE, REASONS, Decision, SourceParts, decide
 from domain_adapt.corpus.dedup import content_hash
@@ -24,6 +25,7 @@ from domain_adapt.corpus.near_duplicates import clusters
 from domain_adapt.corpus.part_file import SAMPLES, PartSummary
 from domain_adapt.corpus.repeats import cut_lines, cut_paragraphs
 from domain_adapt.corpus.sources import SourceInfo
+from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import CorpusSettings
 from domain_adapt.workspace import write_json
 
@@ -33,6 +35,10 @@ _CLUSTER_CHARACTERS = 600  # of each text shown in a cluster
 TIMINGS = "timings.json"
 
 
+Batches = Callable[[], Iterator[list[str]]]
+Select = Callable[[Batches], npt.NDArray[np.bool_]]
+
+
 def gather(
     folder: Path,
     name: str,
@@ -40,6 +46,7 @@ def gather(
     infos: Sequence[tuple[SourceInfo, str]],
     settings: CorpusSettings,
     *,
+    select: Select | None,
     on_documents: Callable[[int], None],
 ) -> None:
     """Writes the documents that stay, statistics and samples of what was dropped into ``folder``.
@@ -50,22 +57,37 @@ def gather(
         sources: Finished parts, in the order of the recipe.
         infos: Whose text each source is, and its fingerprint.
         settings: The recipe's corpus table.
+        select: Given a function that yields all texts in batches, as often as it is called, returns which stay.
         on_documents: Called with the documents done so far.
+
+    Raises:
+        DomainAdaptError: If no document stays.
     """
     clock = _Clock()
     decision = decide(sources, settings, clock.start)
+    selected = None
+    if select is not None:
+        clock.start("select")
+        selected = select(lambda: _text_batches(_final_texts(sources, decision), settings.min_characters))
     clock.start("write documents")
-    result = _Result(settings, len(sources))
+    result = _Result(len(sources))
     for source in sources:
         summary = PartSummary()
         for file in source.files:
             summary.add(file.summary())
         result.read.append((summary.read, summary.characters_read))
         result.summary.add(summary)
-    _write_documents(folder / DOCUMENTS, name, _final_texts(sources, decision, result, on_documents))
+    finals = _final_texts(sources, decision, on_documents)
+    chosen = _chosen(finals, result, settings.min_characters, selected)
+    _write_documents(folder / DOCUMENTS, name, chosen)
     _write_samples(folder, sources, decision, result)
     clock.start("")
     statistics = _statistics(result, infos)
+    if not statistics["documents"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in statistics["dropped"].items())
+        hint = "the [corpus] table of the recipe decides what is dropped" if reasons else None
+        problem = f"no text to train on: of {result.summary.read:,} documents read, {reasons or 'none'}"
+        raise DomainAdaptError(problem, hint=hint)
     write_json(folder / STATISTICS, statistics)
     parts = {f"parts: {step}": seconds for step, seconds in result.summary.seconds.items()}
     write_json(folder / TIMINGS, parts | clock.seconds)
@@ -88,40 +110,70 @@ class _Clock:
 class _Result:
     """What is counted while the documents are written."""
 
-    def __init__(self, settings: CorpusSettings, sources: int) -> None:
-        self.settings = settings
+    def __init__(self, sources: int) -> None:
         self.summary = PartSummary()
         self.read: list[tuple[int, int]] = []
         self.documents = [0] * sources
         self.characters = [0] * sources
         self.hashes = hashlib.sha256()
 
+    def keep(self, found: _Final) -> tuple[str, str, str]:
+        self.documents[found.source] += 1
+        self.characters[found.source] += len(found.text)
+        self.hashes.update(bytes.fromhex(content_hash(found.text)))
+        return found.id, found.text, found.origin
+
+
+@dataclass(frozen=True)
+class _Final:
+    """A document that stays, as it will be trained on; ``text`` may be too short by now."""
+
+    source: int
+    id: str
+    text: str
+    origin: str
+
 
 def _final_texts(
-    sources: Sequence[SourceParts], decision: Decision, result: _Result, on_documents: Callable[[int], None]
-) -> Iterator[tuple[str, str, str]]:
-    """Yields id, text and source of every document that stays, as it will be trained on."""
+    sources: Sequence[SourceParts],
+    decision: Decision,
+    on_documents: Callable[[int], None] = lambda documents: None,
+) -> Iterator[_Final]:
+    """Yields every document that stays."""
     ends = np.cumsum(decision.paragraph_counts)
     number = 0
     for index, source in enumerate(sources):
         for batch in (batch for file in source.files for batch in file.batches()):
             for identifier, text, origin in zip(*(batch.column(i).to_pylist() for i in (1, 2, 3)), strict=True):
-                fate = decision.fate[number]
-                if fate == KEPT:
-                    whole = text
+                if decision.fate[number] == KEPT:
                     if decision.new_paragraphs is not None:
                         start = int(ends[number] - decision.paragraph_counts[number])
                         text = cut_paragraphs(text, decision.new_paragraphs[start : int(ends[number])])
-                    text = join_lines(cut_lines(text, decision.boilerplate) if len(decision.boilerplate) else text)
-                    if len(text) >= result.settings.min_characters:
-                        result.documents[index] += 1
-                        result.characters[index] += len(text)
-                        result.hashes.update(bytes.fromhex(content_hash(text)))
-                        yield identifier, text, origin
-                    else:
-                        result.summary.drop(identifier, origin, Dropped("only repeated text", ""), whole)
+                    if len(decision.boilerplate):
+                        text = cut_lines(text, decision.boilerplate)
+                    yield _Final(index, identifier, join_lines(text), origin)
                 number += 1
             on_documents(number)
+
+
+def _chosen(
+    finals: Iterator[_Final], result: _Result, min_characters: int, selected: npt.NDArray[np.bool_] | None
+) -> Iterator[tuple[str, str, str]]:
+    """Yields id, text and source of the documents that are written; counts the others."""
+    number = 0
+    for found in finals:
+        if len(found.text) < min_characters:
+            result.summary.drop(found.id, found.origin, Dropped("only repeated text"), found.text)
+            continue
+        if selected is None or selected[number]:
+            yield result.keep(found)
+        else:
+            result.summary.drop(found.id, found.origin, Dropped("not selected"), found.text)
+        number += 1
+
+
+def _text_batches(finals: Iterator[_Final], min_characters: int) -> Iterator[list[str]]:
+    return batched((found.text for found in finals if len(found.text) >= min_characters), len)
 
 
 def _write_documents(folder: Path, name: str, documents: Iterator[tuple[str, str, str]]) -> None:
@@ -132,7 +184,7 @@ def _write_documents(folder: Path, name: str, documents: Iterator[tuple[str, str
     files: list[str] = []
     writer: Any = None
     written = 0
-    for rows in iter(lambda: list(itertools.islice(documents, 1000)), []):
+    for rows in batched(documents, lambda row: len(row[1])):
         if writer is None or written >= _FILE_BYTES:
             if writer is not None:
                 writer.close()

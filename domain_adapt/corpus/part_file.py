@@ -118,10 +118,11 @@ class PartFile:
         with pq.ParquetFile(self.path) as file:
             return file.read([name]).column(0)
 
-    def batches(self, rows: int = 500) -> Iterator[pa.RecordBatch]:
-        """Yields ordinal, id, text and source of the documents."""
+    def batches(self) -> Iterator[pa.Table]:
+        """Yields ordinal, id, text and source of the documents, as many at once as were written at once."""
         with pq.ParquetFile(self.path) as file:
-            yield from file.iter_batches(rows, columns=["ordinal", "id", "text", "source"])
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=["ordinal", "id", "text", "source"])
 
     def is_whole(self) -> bool:
         """Returns whether the file is there and ends as it should; a crash of the machine can cut it."""

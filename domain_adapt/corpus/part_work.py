@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domain_adapt.corpus.batching import batched
 from domain_adapt.corpus.cleaning import mend, normalise_lines
 from domain_adapt.corpus.dedup import content_hash
 from domain_adapt.corpus.filters import build_filters
@@ -25,8 +26,6 @@ from domain_adapt.recipes import CorpusSettings
 
 # Part of every part's key: raise it when what is done here changes.
 PART_FORMAT = 1
-# Documents written at once; bounded in characters too, as one may be a book.
-_BATCH_DOCUMENTS, _BATCH_CHARACTERS = 500, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Preparer:
         summary = PartSummary()
         clock = _Clock(summary.seconds)
         try:
-            for batch in _batches(clock.timed("read", part.documents())):
+            for batch in batched(enumerate(clock.timed("read", part.documents())), lambda item: _length(item[1])):
                 rows = []
                 for ordinal, entry in batch:
                     summary.read += 1
@@ -171,14 +170,5 @@ class _Clock:
             yield entry
 
 
-def _batches(entries: Iterator[Document | Unreadable]) -> Iterator[list[tuple[int, Document | Unreadable]]]:
-    batch: list[tuple[int, Document | Unreadable]] = []
-    characters = 0
-    for ordinal, entry in enumerate(entries):
-        batch.append((ordinal, entry))
-        characters += len(entry.text) if isinstance(entry, Document) else 0
-        if len(batch) == _BATCH_DOCUMENTS or characters >= _BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
+def _length(entry: Document | Unreadable) -> int:
+    return len(entry.text) if isinstance(entry, Document) else 0

@@ -1,9 +1,9 @@
-"""From sources to a cached corpus: read, normalise, deduplicate, hold out, tokenise, pack."""
+"""From prepared documents to a cached corpus: tokenise, mix, hold out, pack."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,19 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from domain_adapt.corpus.blocks import read_blocks, write_blocks
+from domain_adapt.corpus.documents import Documents
 from domain_adapt.corpus.packing import Tokens, iter_blocks
-from domain_adapt.corpus.sources import Source
+from domain_adapt.corpus.preparing import CorpusPlan, prepare_documents
 from domain_adapt.corpus.spool import Progress, Spool, fill_spool
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
-from domain_adapt.recipes import CorpusSettings
 from domain_adapt.workspace import Workspace, staged_folder, write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Part of every corpus fingerprint: raise it when cleaning, splitting or packing changes what comes out.
-CORPUS_FORMAT = 1
+# Part of every corpus fingerprint: raise it when splitting or packing changes what comes out.
+CORPUS_FORMAT = 2
 _STATISTICS, _COUNTS = "statistics.json", "unigram_counts.npy"
 
 
@@ -47,23 +47,23 @@ class Corpus:
     statistics: dict[str, Any]
 
 
-def corpus_fingerprint(sources: Sequence[Source], settings: CorpusSettings, tokenizer_hash: str) -> str:
-    """Returns the SHA-256 over what decides a corpus: content of the sources, settings, tokenizer.
+def corpus_fingerprint(plan: CorpusPlan, tokenizer_hash: str) -> str:
+    """Returns the SHA-256 over what decides a corpus: the documents, how they become blocks, the tokenizer.
 
     Reads the sources' files, but loads neither a tokenizer nor torch.
     """
-    values = {
+    values: dict[str, object] = {
         "format": CORPUS_FORMAT,
-        "sources": [source.fingerprint() for source in sources],
-        "settings": settings.model_dump(mode="json"),
+        "documents": plan.fingerprint(),
+        "shares": [asdict(share) for share in plan.shares],
+        "settings": plan.settings.model_dump(include={"block_size", "holdout"}),
         "tokenizer": tokenizer_hash,
     }
     return fingerprint(values)
 
 
 def prepare_corpus(
-    sources: Sequence[Source],
-    settings: CorpusSettings,
+    plan: CorpusPlan,
     tokenizer: PreTrainedTokenizerBase,
     tokenizer_hash: str,
     workspace: Workspace,
@@ -75,39 +75,37 @@ def prepare_corpus(
     No seed enters: a document is held out by the hash of its text, so it keeps its side when the corpus grows.
 
     Args:
-        sources: Read in this order, which is the order of the train documents.
-        settings: Block size, held-out share, shortest document.
+        plan: Sources and settings.
         tokenizer: Fast or slow; needs CLS (or BOS), SEP (or EOS) and PAD tokens.
         tokenizer_hash: Identity of the tokenizer.
         workspace: The corpus is kept in ``<cache>/corpora/<fingerprint>``.
-        on_progress: Called with documents and characters read so far, after every batch.
+        on_progress: Called with documents and characters tokenised so far, after every batch.
 
     Raises:
         DomainAdaptError: If a source cannot be read, or nothing is left to train on.
     """
-    name = corpus_fingerprint(sources, settings, tokenizer_hash)
+    name = corpus_fingerprint(plan, tokenizer_hash)
     folder = _folder(workspace, name)
     if not folder.is_dir():
+        documents = prepare_documents(plan, workspace)
         with staged_folder(folder) as staging:
-            _build(staging, name, sources, settings, tokenizer, on_progress)
-    return _load(folder, sources, settings.block_size)
+            _build(staging, name, documents, plan, tokenizer, on_progress)
+    return _load(folder, plan)
 
 
-def cached_corpus(
-    sources: Sequence[Source], settings: CorpusSettings, tokenizer_hash: str, workspace: Workspace
-) -> Corpus | None:
+def cached_corpus(plan: CorpusPlan, tokenizer_hash: str, workspace: Workspace) -> Corpus | None:
     """Returns the corpus if :func:`prepare_corpus` has prepared it before, else None; takes no tokenizer."""
-    folder = _folder(workspace, corpus_fingerprint(sources, settings, tokenizer_hash))
-    return _load(folder, sources, settings.block_size) if folder.is_dir() else None
+    folder = _folder(workspace, corpus_fingerprint(plan, tokenizer_hash))
+    return _load(folder, plan) if folder.is_dir() else None
 
 
 def _folder(workspace: Workspace, name: str) -> Path:
     return workspace.cache / "corpora" / name[:16]
 
 
-def _load(folder: Path, sources: Sequence[Source], block_size: int) -> Corpus:
-    corpus = load_corpus(folder, block_size)
-    for entry, source in zip(corpus.statistics["sources"], sources, strict=True):
+def _load(folder: Path, plan: CorpusPlan) -> Corpus:
+    corpus = load_corpus(folder, plan.settings.block_size)
+    for entry, source in zip(corpus.statistics["sources"], plan.sources, strict=True):
         entry.update(asdict(source.info()))  # a licence corrected in the recipe must not be hidden by the cache
     return corpus
 
@@ -126,20 +124,21 @@ def load_corpus(folder: Path, block_size: int) -> Corpus:
 def _build(
     folder: Path,
     name: str,
-    sources: Sequence[Source],
-    settings: CorpusSettings,
+    documents: Documents,
+    plan: CorpusPlan,
     tokenizer: PreTrainedTokenizerBase,
     on_progress: Progress | None,
 ) -> None:
+    settings = plan.settings
     cls_id, sep_id, pad_id = special_ids(tokenizer)
-    spool = fill_spool(folder / "tokens.raw", sources, settings, tokenizer, on_progress)
+    spool = fill_spool(folder / "tokens.raw", documents, settings, plan.shares, tokenizer, on_progress)
     # The highest id and not len(): some vocabularies have gaps.
     counts = np.zeros(max(tokenizer.get_vocab().values()) + 1, dtype=np.int64)
 
     def blocks(*, heldout: bool) -> Iterator[Tokens]:
-        documents = spool.documents(heldout=heldout)
+        token_ids = spool.documents(heldout=heldout)
         size = settings.block_size
-        for chunk in iter_blocks(documents, block_size=size, cls_id=cls_id, sep_id=sep_id, pad_id=pad_id):
+        for chunk in iter_blocks(token_ids, block_size=size, cls_id=cls_id, sep_id=sep_id, pad_id=pad_id):
             if not heldout:
                 counts[:] += np.bincount(chunk.ravel(), minlength=len(counts))
             yield chunk
@@ -149,32 +148,37 @@ def _build(
     spool.path.unlink()
     counts[tokenizer.all_special_ids] = 0
     np.save(folder / _COUNTS, counts, allow_pickle=False)
-    statistics = _statistics(spool, sources) | {"blocks_train": blocks_train, "blocks_heldout": blocks_heldout}
+    statistics = _statistics(spool, documents) | {"blocks_train": blocks_train, "blocks_heldout": blocks_heldout}
     write_json(folder / _STATISTICS, statistics)
 
 
-def _statistics(spool: Spool, sources: Sequence[Source]) -> dict[str, Any]:
+def _statistics(spool: Spool, documents: Documents) -> dict[str, Any]:
+    figures = documents.statistics
     lengths = np.frombuffer(spool.lengths, dtype=np.int64)
     origins = np.frombuffer(spool.sources, dtype=np.uint16)
-    heldout = np.frombuffer(spool.heldout, dtype=np.bool_)
+    train, heldout = spool.mixed & ~spool.heldout, spool.mixed & spool.heldout
+    dropped = dict(figures["dropped"])
+    for reason, count in (("too short", spool.empty), ("beyond its share", int((~spool.mixed).sum()))):
+        if count:
+            dropped[reason] = dropped.get(reason, 0) + count
     return {
-        "documents_read": spool.read,
-        "documents_short": spool.short,
-        "documents_duplicate": spool.duplicate,
-        "documents_train": int((~heldout).sum()),
+        "documents_read": figures["documents_read"],
+        "documents_dropped": figures["documents_read"] - int(spool.mixed.sum()),
+        "documents_train": int(train.sum()),
         "documents_heldout": int(heldout.sum()),
-        "tokens_train": int(lengths[~heldout].sum()),
+        "tokens_train": int(lengths[train].sum()),
         "tokens_heldout": int(lengths[heldout].sum()),
-        "characters": spool.characters,
-        "content_hash": spool.content_hash,
+        "characters": figures["characters"],
+        "content_hash": figures["content_hash"],
+        "dropped": dropped,
+        "scrubbed": figures["scrubbed"],
         "sources": [
-            asdict(source.info())
+            entry
             | {
-                "documents": int((origins == index).sum()),
-                "tokens": int(lengths[origins == index].sum()),
-                "fingerprint": source.fingerprint(),
+                "documents": int((spool.mixed & (origins == index)).sum()),
+                "tokens": int(lengths[spool.mixed & (origins == index)].sum()),
             }
-            for index, source in enumerate(sources)
+            for index, entry in enumerate(figures["sources"])
         ],
     }
 

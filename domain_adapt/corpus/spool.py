@@ -1,162 +1,117 @@
-"""First half of preparing a corpus: every kept document's token ids go to one file, and a few bytes each to memory.
+"""First half of making blocks: every document's token ids go to one file, and a few bytes each to memory.
 
-Blocks are cut in a second pass, because only when all documents have been read is it known whether the held-out
-part got any.
+Blocks are cut in a second pass, because only when all documents are known is it known whether the held-out part got
+any, and which documents a mixture takes.
 """
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from domain_adapt.corpus.cleaning import normalise
-from domain_adapt.corpus.dedup import ExactDeduplicator, content_hash
+from domain_adapt.corpus.dedup import content_hash
+from domain_adapt.corpus.documents import Documents
+from domain_adapt.corpus.mixing import Share, mix
 from domain_adapt.corpus.packing import Tokens
-from domain_adapt.corpus.sources import Document, Source
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import CorpusSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# (documents, characters) read so far.
+# (documents, characters) tokenised so far.
 Progress = Callable[[int, int], None]
-
-# What one call of the tokenizer gets: enough for all of its threads, and about 100 MB while it works.
-_BATCH_DOCUMENTS = 1000
-_BATCH_CHARACTERS = 1_000_000
 
 
 @dataclass
 class Spool:
-    """What is known of the documents kept: per document its token count, source and side; and counts over all.
+    """What is known of the documents: per document its token count, source and side.
 
     Attributes:
         path: Token ids of all documents, one after the other, raw int32.
         lengths: Tokens of each document, at least 1.
         sources: Index of each document's source.
-        heldout: 1 for a document that is held out.
-        read: Documents read.
-        short: Documents shorter than ``corpus.min_characters`` after cleaning, or without a token.
-        duplicate: Documents that had come before.
-        characters: Characters of the documents kept.
-        content_hash: SHA-256 over the kept documents' text hashes, in order.
+        positions: Where each document falls in [0, 1), by the hash of its text.
+        heldout: (documents,) bool, whether a document is held out.
+        mixed: (documents,) bool, whether the mixture takes a document.
+        empty: Documents without a token.
     """
 
     path: Path
     lengths: array[int] = field(default_factory=lambda: array("q"))
     sources: array[int] = field(default_factory=lambda: array("H"))
-    heldout: bytearray = field(default_factory=bytearray)
-    read: int = 0
-    characters_read: int = 0
-    short: int = 0
-    duplicate: int = 0
-    characters: int = 0
-    content_hash: str = ""
+    positions: array[float] = field(default_factory=lambda: array("d"))
+    heldout: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    mixed: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    empty: int = 0
 
     def documents(self, *, heldout: bool) -> Iterator[Tokens]:
         """Yields the token ids of each document on one side, (tokens,) int32, in the order read."""
         tokens = np.memmap(self.path, dtype=np.int32, mode="r")
-        end = 0
-        for length, side in zip(self.lengths, self.heldout, strict=True):
-            end += length
-            if bool(side) == heldout:
-                yield tokens[end - length : end]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A document that passed cleaning and deduplication."""
-
-    text: str
-    digest: str
-
-    @property
-    def position(self) -> float:
-        """Where the document falls in [0, 1), by its hash."""
-        return int(self.digest[:13], 16) / 16**13  # 52 bits: exact in a float
+        wanted = self.mixed & (self.heldout == heldout)
+        for start, length, is_wanted in zip(accumulate(self.lengths, initial=0), self.lengths, wanted, strict=False):
+            if is_wanted:
+                yield tokens[start : start + length]
 
 
 def fill_spool(
     path: Path,
-    sources: Sequence[Source],
+    documents: Documents,
     settings: CorpusSettings,
+    shares: Sequence[Share],
     tokenizer: PreTrainedTokenizerBase,
     on_progress: Progress | None,
 ) -> Spool:
-    """Reads, cleans, deduplicates and tokenises all documents into ``path`` and decides which are held out.
+    """Tokenises all documents into ``path`` and decides which are held out and which the mixture takes.
 
     Raises:
-        DomainAdaptError: If a source cannot be read, or no document is left.
+        DomainAdaptError: If no document has a token.
     """
     spool = Spool(path)
-    deduplicator = ExactDeduplicator()
-    hashes = hashlib.sha256()
-    positions = array("d")
+    # Documents lie in the order of their sources.
+    ends = list(accumulate(entry["documents"] for entry in documents.statistics["sources"]))
+    source = number = characters = 0
     with path.open("wb") as file:
-        for index, source in enumerate(sources):
-            for batch in _batches(source.documents()):
-                kept = _clean(batch, spool, deduplicator, settings.min_characters)
-                for document in _tokenise(kept, index, spool, tokenizer, file):
-                    hashes.update(bytes.fromhex(document.digest))
-                    positions.append(document.position)
-                if on_progress is not None:
-                    on_progress(spool.read, spool.characters_read)
-    if not positions:
-        raise DomainAdaptError(
-            f"no text to train on: of {spool.read} documents read, {spool.short} are shorter than "
-            f"{settings.min_characters} characters (corpus.min_characters) and {spool.duplicate} are duplicates"
-        )
-    spool.heldout = _split(np.frombuffer(positions, dtype=np.float64), settings.holdout)
-    spool.content_hash = hashes.hexdigest()
+        for batch in documents.batches():
+            texts = batch.column("text").to_pylist()
+            for text, ids in zip(texts, _tokenise(texts, tokenizer, file), strict=True):
+                while number >= ends[source]:
+                    source += 1
+                number += 1
+                characters += len(text)
+                if not ids:
+                    spool.empty += 1
+                    continue
+                spool.lengths.append(len(ids))
+                spool.sources.append(source)
+                # 52 bits of the hash: exact in a float.
+                spool.positions.append(int(content_hash(text)[:13], 16) / 16**13)
+            if on_progress is not None:
+                on_progress(number, characters)
+    if not spool.lengths:
+        raise DomainAdaptError(f"no text to train on: of {number} documents, none has a token of this tokenizer")
+    positions = np.frombuffer(spool.positions, dtype=np.float64)
+    lengths, sources = np.frombuffer(spool.lengths, dtype=np.int64), np.frombuffer(spool.sources, dtype=np.uint16)
+    spool.mixed = np.ones(len(lengths), dtype=np.bool_)
+    if any(share != Share() for share in shares):
+        # The held-out side goes by the beginning of the hash, so the mixture must go by something else.
+        spool.mixed = mix(lengths, sources, positions * 2**20 % 1.0, shares).keep
+    spool.heldout = np.zeros(len(lengths), dtype=np.bool_)
+    spool.heldout[spool.mixed] = _split(positions[spool.mixed], settings.holdout)
     return spool
 
 
-def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    characters = 0
-    for document in documents:
-        batch.append(document)
-        characters += len(document.text)
-        if len(batch) == _BATCH_DOCUMENTS or characters >= _BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def _clean(batch: list[Document], spool: Spool, deduplicator: ExactDeduplicator, min_characters: int) -> list[_Kept]:
-    kept = []
-    for document in batch:
-        spool.read += 1
-        spool.characters_read += len(document.text)
-        text = normalise(document.text)
-        if len(text) < min_characters:
-            spool.short += 1
-            continue
-        digest = content_hash(text)
-        if deduplicator.is_new(digest):
-            kept.append(_Kept(text, digest))
-        else:
-            spool.duplicate += 1
-    return kept
-
-
-def _tokenise(
-    kept: list[_Kept], source: int, spool: Spool, tokenizer: PreTrainedTokenizerBase, file: IO[bytes]
-) -> list[_Kept]:
-    """Appends the documents' token ids to the file and returns those that have any."""
-    if not kept:
-        return []
+def _tokenise(texts: list[str], tokenizer: PreTrainedTokenizerBase, file: IO[bytes]) -> list[list[int]]:
+    """Appends the documents' token ids to the file and returns them."""
     token_ids: list[list[int]] = tokenizer(
-        [document.text for document in kept],
+        texts,
         add_special_tokens=False,
         truncation=False,
         return_attention_mask=False,
@@ -165,27 +120,18 @@ def _tokenise(
         verbose=False,  # longer than the model's maximum is what packing is for
     )["input_ids"]
     file.write(np.fromiter(chain.from_iterable(token_ids), dtype=np.int32).data)
-    tokenised = []
-    for document, ids in zip(kept, token_ids, strict=True):
-        if not ids:
-            spool.short += 1
-            continue
-        spool.lengths.append(len(ids))
-        spool.sources.append(source)
-        spool.characters += len(document.text)
-        tokenised.append(document)
-    return tokenised
+    return token_ids
 
 
-def _split(positions: np.ndarray, holdout: float) -> bytearray:
-    """Returns 1 for each document held out: those whose hash falls below ``holdout``.
+def _split(positions: npt.NDArray[np.float64], holdout: float) -> npt.NDArray[np.bool_]:
+    """Returns True for each document held out: those whose hash falls below ``holdout``.
 
     Where chance, in a small corpus, leaves one side empty, the document nearest to the border changes sides; train
     comes first.
     """
-    heldout = positions < holdout
+    heldout: npt.NDArray[np.bool_] = positions < holdout
     if heldout.all():
         heldout[positions.argmax()] = False
     elif holdout > 0 and len(positions) > 1 and not heldout.any():
         heldout[positions.argmin()] = True
-    return bytearray(heldout.astype(np.uint8).tobytes())
+    return heldout

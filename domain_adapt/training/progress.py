@@ -30,6 +30,13 @@ class Meter:
         self._first: int | None = None
         self._line_due += SECONDS_BETWEEN_LINES
 
+    def expect(self, total: int) -> None:
+        """Says how much there is, where that is known only after the beginning."""
+        if total != self._total:
+            self._total = total
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, total=total)
+
     def update(self, done: int, note: str = "") -> None:
         """Shows ``done`` of the total, and ``note`` behind it."""
         if self._first is None:
