@@ -16,7 +16,7 @@ from typing import IO, cast
 from domain_adapt.corpus.sources import limits
 from domain_adapt.corpus.sources.base import Unreadable
 from domain_adapt.corpus.sources.compression import Counted, Gauge, guarded, seekable
-from domain_adapt.corpus.sources.textfile import Opened, Refused, well_formed
+from domain_adapt.corpus.sources.textfile import Opened, Refused
 
 _CHUNK = 1 << 16
 # Methods other than DEFLATE give all that their input stands for at once: 4 KiB of bzip2 can be 80 MB.
@@ -161,4 +161,4 @@ def _is_hidden(path: str) -> bool:
 
 
 def _refused(file: Opened, path: str, reason: str) -> Unreadable:
-    return file.unreadable(f"{file.name}/{path}", reason, f"{file.shown}/{well_formed(path)}: {reason}")
+    return file.unreadable(f"{file.name}/{path}", reason, f"the member {path!r} of {file.name}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -181,22 +180,14 @@ def seekable(stream: IO[bytes]) -> Iterator[IO[bytes]]:
         yield stream
         return
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as plain:
-        shutil.copyfileobj(_Limited(stream), plain, _CHUNK)
+        size = 0
+        while piece := stream.read(_CHUNK):
+            size += len(piece)
+            if size > limits.MAX_SPOOLED_BYTES:
+                raise Refused("too large", f"more than {shown_size(limits.MAX_SPOOLED_BYTES)} when unpacked")
+            plain.write(piece)
         plain.seek(0)
         yield cast("IO[bytes]", plain)
-
-
-class _Limited:
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._count = 0
-
-    def read(self, size: int, /) -> bytes:
-        data = self._stream.read(size)
-        self._count += len(data)
-        if self._count > limits.MAX_SPOOLED_BYTES:
-            raise Refused("too large", f"more than {limits.MAX_SPOOLED_BYTES >> 30} GiB when unpacked")
-        return data
 
 
 def read_limited(stream: IO[bytes], limit: int) -> bytes:

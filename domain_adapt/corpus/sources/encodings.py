@@ -30,6 +30,10 @@ _MAX_CHAOS = 7.0
 _EVIDENCE = 1 << 16
 _AROUND_HIGH_BYTES = re.compile(rb"[\x00-\x7f]{0,40}(?:[\x80-\xff]+[\x00-\x7f]{0,40})")
 _ASCII = bytes(range(0x80))
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+# Text in another encoding is wrong in nearly all its characters outside ASCII, and has more than one in a thousand.
+_DAMAGED_OF_FOREIGN = 0.1
+_DAMAGED_OF_ALL = 0.001
 _CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
 # More control characters than this are not text; tolerated are the few that word processors and mail left behind.
 _MAX_CONTROLS = 0.01
@@ -90,11 +94,21 @@ def decide(sample: bytes, *, whole: bool, encoding: str = AUTO) -> str:
         codecs.getincrementaldecoder("utf-8")().decode(sample, final=whole)
     except UnicodeDecodeError as error:
         detected = _detect(sample)
+        if detected is None and _is_damaged_utf8(sample):
+            return "utf-8"  # whoever decodes it names the byte, or the line
         if detected is None:
             detail = f"not UTF-8: {_place(sample, error)}, and no other encoding gives believable text"
             raise Refused("encoding not recognised", detail) from None
         return detected
     return "utf-8"
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Whether few bytes are wrong, against the characters outside ASCII that are right or against all."""
+    text = data.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    right = sum(map(len, _NOT_ASCII.findall(text))) - wrong
+    return wrong <= max(_DAMAGED_OF_FOREIGN * right, _DAMAGED_OF_ALL * len(text))
 
 
 def check_text(text: str) -> None:

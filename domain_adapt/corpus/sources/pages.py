@@ -26,6 +26,8 @@ _WEB_NAMES = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gb
 # An item of a list or a row of a table as trafilatura writes it; its other lines are paragraphs.
 _PARAGRAPH_END = re.compile(r"\n+(?![-|] )")
 
+_TITLE_WORDS = 4
+
 
 def read_txt(file: Opened) -> Iterator[Item]:
     """Yields the whole file as one document."""
@@ -95,9 +97,13 @@ def _html_text(html: str) -> str:
     fallback = trafilatura.html2txt(tree)
     text = trafilatura.extract(tree, include_comments=False) or fallback
     text = _PARAGRAPH_END.sub("\n\n", text)
-    if title and _folded(title) not in _folded(text):
-        return f"{title}\n\n{text}".rstrip()
-    return text
+    return text if not title or _contains(text, title) else f"{title}\n\n{text}".rstrip()
+
+
+def _contains(text: str, title: str) -> bool:
+    """Whether a title is a line of the text, or of several words and anywhere in it; single words prove nothing."""
+    title = _folded(title)
+    return title in map(_folded, text.splitlines()) or (title.count(" ") >= _TITLE_WORDS - 1 and title in _folded(text))
 
 
 def _title(tree: object) -> str:

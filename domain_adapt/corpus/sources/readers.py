@@ -110,7 +110,7 @@ def _documents(place: _Place) -> Iterator[Item]:
         raise
     except Exception as error:  # parsers raise whatever damaged bytes lead to
         reason, detail = _problem(place, error)
-    yield Unreadable(well_formed(place.name), well_formed(place.file.name), reason, f"{place.shown}: {detail}")
+    yield Unreadable(well_formed(place.name), well_formed(place.file.name), reason, detail)
 
 
 def _members(archive: Opened, depth: int) -> Iterator[Item]:
@@ -126,6 +126,9 @@ def _problem(place: _Place, error: Exception) -> tuple[str, str]:
     """Returns the reason and the detail of what went wrong with a file."""
     if isinstance(error, Refused):
         return error.reason, one_line(error.detail)
+    if isinstance(error, ImportError):  # not the file's fault, and it would be the same for all of its kind
+        hint = "a library that domain-adapt needs is missing or does not fit"
+        raise DomainAdaptError(f"{place.shown}: cannot be read: {first_line(error)}", hint=hint) from error
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         raise DomainAdaptError(f"{place.shown}: cannot be read: {error.strerror}") from error
     if isinstance(error, OSError) and error.errno is not None:
