@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, cast
 
@@ -62,14 +63,14 @@ def zip_members(file: Opened, is_read: Callable[[str], bool]) -> Iterator[Member
                 if reason:
                     yield _refused(file, path, reason)
                 else:
-                    yield Member(str(PurePosixPath(path)), lambda info=info: _open_zip(archive, info, packed, whole))  # type: ignore[misc]
+                    gauge = Gauge(lambda before=packed.count: packed.count - before)  # type: ignore[misc]
+                    yield Member(str(PurePosixPath(path)), partial(_open_zip, archive, info, gauge))
+                    whole.take(0 if gauge.is_exceeded else gauge.unpacked)
 
 
-def _open_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, packed: Counted, whole: Gauge) -> IO[bytes]:
-    before = packed.count
+def _open_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, gauge: Gauge) -> IO[bytes]:
     usual = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    gauges = [Gauge(lambda: packed.count - before), whole]
-    return guarded(archive.open(info), gauges, _CHUNK if usual else _CHUNK_OTHER)
+    return guarded(archive.open(info), gauge, _CHUNK if usual else _CHUNK_OTHER)
 
 
 def _zip_reason(info: zipfile.ZipInfo) -> str | None:
@@ -96,7 +97,7 @@ def tar_members(file: Opened, is_read: Callable[[str], bool]) -> Iterator[Member
             if reason:
                 yield _refused(file, info.name, reason)
             else:
-                yield Member(str(PurePosixPath(info.name)), lambda info=info: _open_tar(archive, info, forward))  # type: ignore[misc]
+                yield Member(str(PurePosixPath(info.name)), partial(_open_tar, archive, info, forward))
     # The library takes a damaged header for the end; the real one is a block of zeros, or nothing.
     if forward.last.strip(b"\0"):
         raise Refused("corrupt", f"damaged header at byte {forward.tell() - len(forward.last)}")
@@ -107,7 +108,7 @@ def _open_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, forward: _Forward
     stream = archive.extractfile(info)
     assert stream is not None, info.type
     # A sparse file's gaps take no bytes in the archive.
-    return guarded(stream, [Gauge(lambda: forward.tell() - before)])
+    return guarded(stream, Gauge(lambda: forward.tell() - before))
 
 
 def _tar_reason(info: tarfile.TarInfo) -> str | None:

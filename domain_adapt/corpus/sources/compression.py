@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -47,7 +47,7 @@ def decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
     packed = Counted(raw)
     source = cast("IO[bytes]", packed)
     plain = gzip.GzipFile(fileobj=source, mode="rb") if compression == ".gz" else _Zstandard(source)
-    return guarded(cast("IO[bytes]", plain), [Gauge(lambda: packed.count)])
+    return guarded(cast("IO[bytes]", plain), Gauge(lambda: packed.count))
 
 
 @dataclass
@@ -62,6 +62,11 @@ class Gauge:
     packed: Callable[[], int]
     unpacked: int = 0
 
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more came out than text can be packed into."""
+        return self.unpacked > max(limits.RATIO_FREE_BYTES, limits.MAX_RATIO * self.packed())
+
     def take(self, count: int) -> None:
         """Counts bytes that came out.
 
@@ -71,19 +76,19 @@ class Gauge:
         self.unpacked += count
         if self.unpacked > limits.MAX_UNPACKED_BYTES:
             raise Refused("too large", f"unpacks to more than {limits.MAX_UNPACKED_BYTES >> 30} GiB")
-        if self.unpacked > max(limits.RATIO_FREE_BYTES, limits.MAX_RATIO * self.packed()):
+        if self.is_exceeded:
             raise Refused("archive bomb", f"unpacks to more than {limits.MAX_RATIO} times its size")
 
 
-def guarded(plain: IO[bytes], gauges: Sequence[Gauge], chunk: int = _CHUNK) -> IO[bytes]:
-    """Returns ``plain``, read at most ``chunk`` bytes at once, each of which the gauges count."""
-    return cast("IO[bytes]", io.BufferedReader(_Guarded(plain, gauges, chunk), _CHUNK))
+def guarded(plain: IO[bytes], gauge: Gauge, chunk: int = _CHUNK) -> IO[bytes]:
+    """Returns ``plain``, read at most ``chunk`` bytes at once, each of which the gauge counts."""
+    return cast("IO[bytes]", io.BufferedReader(_Guarded(plain, gauge, chunk), _CHUNK))
 
 
 class _Guarded(io.RawIOBase):
-    def __init__(self, plain: IO[bytes], gauges: Sequence[Gauge], chunk: int) -> None:
+    def __init__(self, plain: IO[bytes], gauge: Gauge, chunk: int) -> None:
         self._plain = plain
-        self._gauges = gauges
+        self._gauge = gauge
         self._chunk = chunk
 
     def readable(self) -> bool:
@@ -91,8 +96,7 @@ class _Guarded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         data = self._plain.read(min(len(buffer), self._chunk))
-        for gauge in self._gauges:
-            gauge.take(len(data))
+        self._gauge.take(len(data))
         buffer[: len(data)] = data
         return len(data)
 

@@ -28,7 +28,8 @@ _OTHER_SCRIPTS = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "eu
 _MAX_CHAOS = 7.0
 # Bytes around which the encoding is decided.
 _EVIDENCE = 1 << 16
-_AROUND_HIGH_BYTES = re.compile(rb"[\x00-\x7f]{0,40}(?:[\x80-\xff]+[\x00-\x7f]{0,40})")
+_AROUND = 40
+_HIGH_BYTES = re.compile(rb"[\x80-\xff]{1,65536}[\x00-\x7f]{0,%d}" % _AROUND)
 _ASCII = bytes(range(0x80))
 _NOT_ASCII = re.compile("[^\x00-\x7f]+")
 # Text in another encoding is wrong in nearly all its characters outside ASCII, and has more than one in a thousand.
@@ -37,6 +38,7 @@ _DAMAGED_OF_ALL = 0.001
 _CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
 # More control characters than this are not text; tolerated are the few that word processors and mail left behind.
 _MAX_CONTROLS = 0.01
+_CONTROLS_WITHIN = 1 << 20
 
 
 def check_encoding(encoding: str) -> None:
@@ -48,7 +50,7 @@ def check_encoding(encoding: str) -> None:
     if encoding == AUTO:
         return
     try:
-        b"".decode(encoding)  # lookup() alone knows codecs that do not give text, such as base64
+        b"a".decode(encoding, "ignore")  # lookup() alone knows codecs that do not give text, such as base64
         if codecs.lookup(encoding).name not in ("idna", "punycode", "undefined", "unicode_escape"):
             return
     except (LookupError, ValueError):
@@ -119,9 +121,10 @@ def check_text(text: str) -> None:
     """
     if "\0" in text:
         raise Refused("not text", f"NUL at character {text.index(chr(0))}")
-    controls = len(_CONTROL.findall(text))
-    if controls > _MAX_CONTROLS * len(text):
-        raise Refused("not text", f"{controls} of {len(text)} characters are control characters")
+    sample = text[:_CONTROLS_WITHIN]
+    controls = len(_CONTROL.findall(sample))
+    if controls > _MAX_CONTROLS * len(sample):
+        raise Refused("not text", f"{controls} of {len(sample)} characters are control characters")
 
 
 def shown_codec(codec: str) -> str:
@@ -136,8 +139,10 @@ def is_wide(codec: str) -> bool:
 
 def _detect(data: bytes) -> str | None:
     evidence = bytearray()
-    for piece in _AROUND_HIGH_BYTES.finditer(data):
-        evidence += piece.group()
+    end = 0
+    for piece in _HIGH_BYTES.finditer(data):
+        evidence += data[max(end, piece.start() - _AROUND) : piece.start()] + piece.group()
+        end = piece.end()
         if len(evidence) >= _EVIDENCE:
             break
     share = len(data.translate(None, _ASCII)) / len(data)

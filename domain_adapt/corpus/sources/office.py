@@ -88,7 +88,7 @@ def _check_package(data: bytes) -> None:
         for info in package.infolist():
             before = packed.count
             gauge = Gauge(lambda before=before: packed.count - before)  # type: ignore[misc]
-            with guarded(package.open(info), [gauge]) as stream:
+            with guarded(package.open(info), gauge) as stream:
                 while piece := stream.read(1 << 16):
                     size += len(piece)
                     if size > limit:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from domain_adapt.corpus.sources import limits
 from domain_adapt.corpus.sources.compression import read_limited
-from domain_adapt.corpus.sources.encodings import AUTO, check_encoding, decode
+from domain_adapt.corpus.sources.encodings import AUTO, check_encoding, decode, is_wide
 from domain_adapt.corpus.sources.textfile import Item, Opened, Refused
 from domain_adapt.errors import DomainAdaptError
 
@@ -79,6 +79,8 @@ def _decoded_html(data: bytes, encoding: str) -> str:
         try:
             name = codecs.lookup(declared.group(1).decode()).name
             check_encoding(name)
+            if is_wide(name):  # not with the declaration in ASCII; WHATWG takes UTF-8 then
+                return decode(data, encoding)
             return decode(data, _WEB_NAMES.get(name, name))
         except (LookupError, DomainAdaptError, Refused):
             pass
@@ -96,8 +98,10 @@ def _html_text(html: str) -> str:
     title = _title(tree)
     fallback = trafilatura.html2txt(tree)
     text = trafilatura.extract(tree, include_comments=False) or fallback
+    if not text.strip():
+        return ""  # whatever its title
     text = _PARAGRAPH_END.sub("\n\n", text)
-    return text if not title or _contains(text, title) else f"{title}\n\n{text}".rstrip()
+    return text if not title or _contains(text, title) else f"{title}\n\n{text}"
 
 
 def _contains(text: str, title: str) -> bool:

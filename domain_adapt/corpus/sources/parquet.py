@@ -29,7 +29,7 @@ def read_parquet(file: Opened) -> Iterator[Item]:
                 for row in batch.to_pylist():
                     number += 1
                     identifier = row.get(file.file.id_field)
-                    if identifier is not None:  # whatever type the column has
+                    if identifier is not None and not isinstance(identifier, dict | list):  # dates, decimals, bytes
                         row[file.file.id_field] = str(identifier)
                     yield fields.document(row, f"row {number}", f"{file.name}:{number}")
         except (pa.ArrowException, pa.ArrowMemoryError) as error:  # a damaged file can claim any size
@@ -47,7 +47,7 @@ def _columns(file: Opened, fields: Fields, schema: Any) -> list[str]:
     for name in wanted:
         if file.file.template is None and not _is_text(types[name]):
             raise DomainAdaptError(f"{file.shown}: column {name!r}: expected strings, found {types[name]}")
-    return [*wanted, *([file.file.id_field] if file.file.id_field in types else [])]
+    return list(dict.fromkeys([*wanted, *([file.file.id_field] if file.file.id_field in types else [])]))
 
 
 def _leaves(schema: Any) -> dict[str, Any]:

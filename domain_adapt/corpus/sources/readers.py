@@ -34,9 +34,7 @@ Reader = Callable[[Opened], Iterator[Item]]
 _READERS: dict[str, Reader] = {
     ".txt": read_txt,
     ".md": read_md,
-    ".markdown": read_md,
     ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
     ".tsv": read_tsv,
@@ -46,6 +44,8 @@ _READERS: dict[str, Reader] = {
     ".xhtml": read_html,
     ".pdf": read_pdf,
     ".docx": read_docx,
+    ".markdown": read_md,
+    ".ndjson": read_jsonl,
 }
 _ARCHIVES = {".zip": zip_members, ".tar": tar_members}
 # Of these a part can be read by itself, as long as they are not compressed.

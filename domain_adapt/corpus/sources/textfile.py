@@ -112,7 +112,11 @@ def one_line(text: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """Returns at most twelve names as one list, as rows can have hundreds."""
     names = list(names)
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "") or "none"
+    return (
+        ", ".join(one_line(name)[:60] for name in names[:12])
+        + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+        or "none"
+    )
 
 
 def field_hint(file: TextFile, candidates: Sequence[str]) -> str:
