@@ -41,9 +41,8 @@ def _columns(file: Opened, fields: Fields, schema: Any) -> list[str]:
     types = _leaves(schema)
     texts = [name for name, kind in types.items() if _is_text(kind)]
     wanted = fields.wanted
-    missing = [name for name in wanted if name not in types]
     # All fields of objects would make a long message.
-    fields.check_columns([*schema.names, *(name for name in wanted if name not in missing)], None, texts)
+    fields.check_columns([*schema.names, *(name for name in wanted if name in types)], None, texts)
     for name in wanted:
         if file.file.template is None and not _is_text(types[name]):
             raise DomainAdaptError(f"{file.shown}: column {name!r}: expected strings, found {types[name]}")
