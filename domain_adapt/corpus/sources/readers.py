@@ -1,243 +1,138 @@
-"""One reader a file format, each yielding ``(id, text)`` pairs; they stream all but TXT, Markdown and JSON."""
+"""Which reader reads a file, and the one place where what goes wrong with a whole file becomes a reason.
+
+Readers get a file or a member of an archive that is open (:class:`Opened`) and yield ``(id, text)``. They raise
+
+- ``DomainAdaptError`` for what is wrong with a row of structured data, which the user must mend;
+- ``Refused`` or whatever a parser raises for a file that is damaged, encrypted, of another kind or too large: there
+  are always some in a large folder, and the others are read.
+"""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import re
-import shutil
-import sys
-import tempfile
-import zlib
+import errno
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
-from domain_adapt.corpus.sources.textfile import TextFile, field_hint, listed, open_bytes, whole_text
-from domain_adapt.errors import DomainAdaptError
+from domain_adapt.corpus.sources import limits
+from domain_adapt.corpus.sources.archives import tar_members, zip_members
+from domain_adapt.corpus.sources.base import Unreadable
+from domain_adapt.corpus.sources.compression import decompressed, split_suffix
+from domain_adapt.corpus.sources.encodings import check_encoding
+from domain_adapt.corpus.sources.office import read_docx, read_pdf
+from domain_adapt.corpus.sources.pages import read_html, read_md, read_txt
+from domain_adapt.corpus.sources.parquet import read_parquet
+from domain_adapt.corpus.sources.rows import read_csv, read_json, read_jsonl, read_tsv
+from domain_adapt.corpus.sources.template import parse_template
+from domain_adapt.corpus.sources.textfile import Item, Opened, Refused, TextFile, one_line, well_formed
+from domain_adapt.errors import DomainAdaptError, first_line
 
-Rows = Iterator[tuple[str, str]]
+Reader = Callable[[Opened], Iterator[Item]]
 
-_PARQUET_ROWS = 1024
-# What a line of YAML can begin with. A Markdown file may also begin with a rule ("---"), and then prose follows.
-_YAML_LINE = re.compile(r"\s|$|[#\]}]|- |[\w.\"'-]+[ \t]*:")
-_FRONT_MATTER_ID = re.compile(r"^id:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
+_READERS: dict[str, Reader] = {
+    ".txt": read_txt,
+    ".md": read_md,
+    ".jsonl": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".parquet": read_parquet,
+    ".html": read_html,
+    ".htm": read_html,
+    ".xhtml": read_html,
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+    ".markdown": read_md,
+    ".ndjson": read_jsonl,
+}
+_ARCHIVES = {".zip": zip_members, ".tar": tar_members}
+# Of these a part can be read by itself, as long as they are not compressed.
+_BY_LINES = (".jsonl", ".ndjson")
+SUFFIXES = (*_READERS, *_ARCHIVES, ".tgz")
+
+# The machine's trouble, not the file's: full disk or quota, no more open files. Another run would read the file.
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
 
 
-def reader_for(path: Path) -> Callable[[TextFile], Rows] | None:
-    """Returns the reader for a file's suffix (``.gz`` set aside), or None for a suffix that is not read."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
-        suffixes.pop()
-    return _READERS.get(suffixes[-1]) if suffixes else None
+def reader_for(path: Path) -> Callable[..., Iterator[object]] | None:
+    """Returns what reads a file's suffix (``.gz`` and ``.zst`` set aside), or None for a suffix that is not read."""
+    kind, _ = split_suffix(path.name)
+    return _READERS.get(kind) or _ARCHIVES.get(kind)
 
 
-def read(file: TextFile) -> Rows:
-    """Yields ``(id, text)`` of each document in a file that has a reader.
+def read(file: TextFile) -> Iterator[Item]:
+    """Yields ``(id, text)`` of each document in a file that has a reader, and what of it could not be read.
 
     Raises:
-        DomainAdaptError: If the file cannot be read; the message names the file and, where there are lines, the line.
+        DomainAdaptError: If a row cannot be read (the message names file and line), or for a wrong encoding or template
+            in the recipe. Whatever the bytes, no other exception.
     """
-    reader = reader_for(file.path)
-    assert reader is not None, file.path
+    check_encoding(file.encoding)
+    if file.template is not None:
+        parse_template(file.template)
+    yield from _documents(_Place(file, file.path.name, file.name, file.shown, lambda: _open(file.path)))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Something that can be opened: a file, or a member in an archive, in an archive."""
+
+    file: TextFile
+    filename: str
+    name: str
+    shown: str
+    open: Callable[[], AbstractContextManager[IO[bytes]]]
+    depth: int = 0
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
+        raise Refused("cannot be read", "not a file")
+    return path.open("rb")
+
+
+def _documents(place: _Place) -> Iterator[Item]:
+    kind, compression = split_suffix(place.filename)
     try:
-        yield from reader(file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DomainAdaptError(f"{file.shown}: corrupt gzip file: {error}") from error
-    except OSError as error:
-        raise DomainAdaptError(f"{file.shown}: cannot be read: {error.strerror or error}") from error
+        if kind in _ARCHIVES and place.depth > limits.MAX_NESTING:
+            raise Refused("nested archive", f"more than {limits.MAX_NESTING} archive in an archive")
+        with place.open() as raw:
+            opened = Opened(place.file, place.name, place.shown, kind, decompressed(raw, compression))
+            if kind in _BY_LINES and not compression and place.depth == 0:
+                part = place.file
+                opened = replace(opened, start=part.start, stop=part.stop, first_line=part.first_line)
+            for item in _members(opened, place.depth) if kind in _ARCHIVES else _READERS[kind](opened):
+                yield item if isinstance(item, Unreadable) else (well_formed(item[0]), well_formed(item[1]))
+        return
+    except (DomainAdaptError, MemoryError):
+        raise
+    except Exception as error:  # parsers raise whatever damaged bytes lead to
+        reason, detail = _problem(place, error)
+    yield Unreadable(well_formed(place.name), well_formed(place.file.name), reason, detail)
 
 
-def _read_txt(file: TextFile) -> Rows:
-    yield file.name, whole_text(file)
+def _members(archive: Opened, depth: int) -> Iterator[Item]:
+    for member in _ARCHIVES[archive.kind](archive, lambda name: reader_for(Path(name)) is not None):
+        if isinstance(member, Unreadable):
+            yield member
+        else:
+            name, shown = f"{archive.name}/{member.path}", f"{archive.shown}/{member.path}"
+            yield from _documents(_Place(archive.file, member.path, name, shown, member.open, depth + 1))
 
 
-def _read_md(file: TextFile) -> Rows:
-    """The whole file is one document; a front matter block is not text, but its ``id`` counts."""
-    text = whole_text(file).replace("\r\n", "\n")
-    front_matter, body = _split_front_matter(text)
-    found = _FRONT_MATTER_ID.search(front_matter)
-    yield (found.group(1) if found else file.name), body
-
-
-def _split_front_matter(text: str) -> tuple[str, str]:
-    lines = text.split("\n")
-    if lines[0].rstrip() == "---":
-        for number, line in enumerate(lines[1:], start=1):
-            if line.rstrip() in ("---", "..."):
-                return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :])
-            if not _YAML_LINE.match(line):
-                break
-    return "", text
-
-
-def _read_jsonl(file: TextFile) -> Rows:
-    with open_bytes(file) as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if text.strip():
-                    row = json.loads(text)
-                else:
-                    continue
-            except UnicodeDecodeError as error:
-                raise file.error(number, f"not UTF-8: byte {error.start} of the line") from None
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise file.error(number, f"not valid JSON: {error}") from None
-            yield _from_json(file, row, number)
-
-
-def _read_json(file: TextFile) -> Rows:
-    """A list of objects or strings, or an object with such a list under ``data``."""
-    try:
-        value = json.loads(whole_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        several = "Extra data" in str(error)
-        hint = "one object a line is JSON Lines: name the file .jsonl" if several else None
-        raise file.error(line, f"not valid JSON: {error}", hint) from None
-    rows = value.get("data") if isinstance(value, dict) else value
-    if not isinstance(rows, list):
-        raise file.error(1, "expected a list of objects or strings, or an object with such a list under 'data'")
-    for number, row in enumerate(rows, start=1):
-        yield _from_json(file, row, f"item {number}")
-
-
-def _from_json(file: TextFile, row: Any, place: int | str) -> tuple[str, str]:
-    name = f"{file.name}:{place}"
-    if isinstance(row, str):
-        return name, row
-    if not isinstance(row, dict):
-        raise file.error(place, f"expected an object with the text in {file.text_field!r}, found {_kind(row)}")
-    if file.text_field not in row:
-        strings = [key for key, value in row.items() if isinstance(value, str)]
-        raise file.error(place, f"no field {file.text_field!r}; found: {listed(row)}", field_hint(file, strings))
-    text = row[file.text_field]
-    if text is None:
-        text = ""  # an empty document, dropped and counted with the short ones
-    if not isinstance(text, str):
-        raise file.error(place, f"field {file.text_field!r}: expected a string, found {_kind(text)}")
-    identifier = row.get(file.id_field)
-    return (str(identifier) if isinstance(identifier, str | int) else name), text
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
-    return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")
-
-
-def _read_csv(file: TextFile) -> Rows:
-    return _read_table(file, ",")
-
-
-def _read_tsv(file: TextFile) -> Rows:
-    return _read_table(file, "\t")
-
-
-def _read_table(file: TextFile, delimiter: str) -> Rows:
-    """Rows below a header; quotes inside a quoted field are doubled, a quoted field may span lines."""
-    # A document is often longer than csv's 128 KiB; the limit is the module's only setting, hence of the process.
-    csv.field_size_limit(sys.maxsize)
-    with open_bytes(file) as stream:
-        rows = csv.reader(_decoded_lines(file, stream), delimiter=delimiter, strict=True)
-        header = _next_row(file, rows)
-        if header is None:
-            return
-        if file.text_field not in header:
-            problem = f"no column {file.text_field!r}; found: {listed(header)}"
-            hint = field_hint(file, header)
-            if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-                hint = "columns must be separated by commas in .csv and by tabs in .tsv"
-            raise file.error(1, problem, hint)
-        text_column = header.index(file.text_field)
-        id_column = header.index(file.id_field) if file.id_field in header else None
-        line = rows.line_num + 1
-        while (row := _next_row(file, rows)) is not None:
-            if row:  # csv gives an empty list for an empty line
-                if len(row) != len(header):
-                    raise file.error(line, f"expected {len(header)} columns as in the header, found {len(row)}")
-                identifier = row[id_column] if id_column is not None else ""
-                yield identifier or f"{file.name}:{line}", row[text_column]
-            line = rows.line_num + 1
-
-
-def _next_row(file: TextFile, rows: Any) -> list[str] | None:
-    try:
-        return cast("list[str] | None", next(rows, None))
-    except csv.Error as error:
-        hint = "a quote inside a quoted field must be doubled"
-        raise file.error(rows.line_num, f"not valid {file.path.name}: {error}", hint) from None
-
-
-def _decoded_lines(file: TextFile, stream: IO[bytes]) -> Iterator[str]:
-    for number, line in enumerate(stream, start=1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise file.error(number, f"not UTF-8: byte {error.start} of the line") from None
-
-
-def _read_parquet(file: TextFile) -> Rows:
-    import pyarrow as pa  # some 0.2 s that other formats need not pay
-    import pyarrow.parquet as pq
-
-    with _seekable(file) as stream:
-        try:
-            parquet = pq.ParquetFile(stream)
-            schema = parquet.schema_arrow
-            _check_parquet_columns(file, schema)
-            columns = [name for name in (file.text_field, file.id_field) if name in schema.names]
-            number = 0
-            for batch in parquet.iter_batches(batch_size=_PARQUET_ROWS, columns=columns):
-                texts = batch.column(file.text_field).to_pylist()
-                has_ids = file.id_field in columns
-                identifiers = batch.column(file.id_field).to_pylist() if has_ids else [None] * len(texts)
-                for identifier, text in zip(identifiers, texts, strict=True):
-                    number += 1
-                    yield (f"{file.name}:{number}" if identifier is None else str(identifier)), text or ""
-        except pa.ArrowException as error:
-            problem = str(error).splitlines()[0]
-            raise DomainAdaptError(f"{file.shown}: not a readable Parquet file: {problem}") from None
-
-
-def _check_parquet_columns(file: TextFile, schema: Any) -> None:
-    import pyarrow.types as types
-
-    def is_text(kind: Any) -> bool:
-        kind = kind.value_type if types.is_dictionary(kind) else kind
-        return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
-
-    if file.text_field not in schema.names:
-        texts = [field.name for field in schema if is_text(field.type)]
-        problem = f"{file.shown}: no column {file.text_field!r}; found: {listed(schema.names)}"
-        raise DomainAdaptError(problem, hint=field_hint(file, texts))
-    kind = schema.field(file.text_field).type
-    if not is_text(kind):
-        raise DomainAdaptError(f"{file.shown}: column {file.text_field!r}: expected strings, found {kind}")
-
-
-@contextmanager
-def _seekable(file: TextFile) -> Iterator[IO[bytes]]:
-    """Opens a file for random access; what is compressed goes through a temporary file on the disk first."""
-    with open_bytes(file) as stream:
-        if file.path.suffix.lower() != ".gz":
-            yield stream
-            return
-        with tempfile.TemporaryFile() as plain:
-            shutil.copyfileobj(stream, plain, 1 << 20)
-            plain.seek(0)
-            yield plain
-
-
-_READERS: dict[str, Callable[[TextFile], Rows]] = {
-    ".txt": _read_txt,
-    ".md": _read_md,
-    ".jsonl": _read_jsonl,
-    ".json": _read_json,
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".parquet": _read_parquet,
-}
-SUFFIXES = tuple(_READERS)
+def _problem(place: _Place, error: Exception) -> tuple[str, str]:
+    """Returns the reason and the detail of what went wrong with a file."""
+    if isinstance(error, Refused):
+        return error.reason, one_line(error.detail)
+    if isinstance(error, ImportError):  # not the file's fault, and it would be the same for all of its kind
+        hint = "a library that domain-adapt needs is missing or does not fit"
+        raise DomainAdaptError(f"{place.shown}: cannot be read: {first_line(error)}", hint=hint) from error
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        raise DomainAdaptError(f"{place.shown}: cannot be read: {error.strerror}") from error
+    if isinstance(error, OSError) and error.errno is not None:
+        return "cannot be read", one_line(error.strerror or str(error))
+    if isinstance(error, NotImplementedError):  # a ZIP member packed in a way that Python has no code for
+        return "cannot be read", one_line(first_line(error))
+    return "corrupt", one_line(f"{type(error).__name__}: {first_line(error)}")

@@ -83,7 +83,7 @@ def test_a_csv_field_longer_than_the_limit_of_the_csv_module(write: Write, read_
 
 
 def test_folders_are_walked_in_order_without_hidden_and_foreign_files(write: Write, read_files: Read) -> None:
-    for name in ("b/2.txt", "b/1.txt", "a.txt", "LICENSE", "x.pdf", ".hidden.txt", ".git/x.txt", "z/y/x.TXT"):
+    for name in ("b/2.txt", "b/1.txt", "a.txt", "LICENSE", "x.exe", ".hidden.txt", ".git/x.txt", "z/y/x.TXT"):
         write(f"texts/{name}", name)
     assert [document.id for document in read_files("texts")] == ["a.txt", "b/1.txt", "b/2.txt", "z/y/x.TXT"]
 
@@ -141,7 +141,6 @@ def test_info_holds_no_folder_of_the_machine(write: Write, tmp_path: Path) -> No
         ("x.jsonl", '{"text": 5}', "x.jsonl:1: field 'text': expected a string, found a number", None),
         ("x.jsonl", '{"text": ["a"]}', "x.jsonl:1: field 'text': expected a string, found a list", None),
         ("x.jsonl", "[1]", "x.jsonl:1: expected an object with the text in 'text', found a list", None),
-        ("x.jsonl", b'{"text": "a"}\n{"text": "\xfc"}', "x.jsonl:2: not UTF-8: byte 10 of the line", None),
         ("x.jsonl", "[" * 100_000, "x.jsonl:1: not valid JSON: ", None),
         ("x.json", '[\n{"text": "a"},\n]', "x.json:3: not valid JSON: ", None),
         ("x.json", '{"text": "a"}\n{"text": "b"}', "x.json:2: not valid JSON: ", "name the file .jsonl"),
@@ -151,12 +150,7 @@ def test_info_holds_no_folder_of_the_machine(write: Write, tmp_path: Path) -> No
         ("x.csv", "id;text\n1;a", "x.csv:1: no column 'text'; found: id;text", "separated by commas"),
         ("x.csv", "id,text\n1,a\n\n2,a,b\n", "x.csv:4: expected 2 columns as in the header, found 3", None),
         ("x.csv", 'id,text\n1,"a\nb\n', "x.csv:3: not valid x.csv: ", "must be doubled"),
-        ("x.csv", b"id,text\n1,\xff\n", "x.csv:2: not UTF-8: byte 2 of the line", None),
-        ("x.txt", b"ab\0c", "x.txt: not a text file: NUL at byte 2", "iconv"),
-        ("x.txt", b"\xef\xbb\xbfab\xffc", "x.txt: not a text file in UTF-8: byte 5 is 0xff", "iconv"),
-        ("x.txt", "abc".encode("utf-16"), "x.txt: not a text file", "iconv -f UTF-16"),
-        ("x.parquet", b"PAR1 but not really", "x.parquet: not a readable Parquet file: ", None),
-        ("x.pdf", b"%PDF", "x.pdf: a file of this kind is not read", ".txt .md .jsonl"),
+        ("x.exe", b"MZ", "x.exe: a file of this kind is not read", ".txt .md .jsonl"),
     ],
 )
 def test_bad_files_are_named_with_line_and_reason(
@@ -176,21 +170,6 @@ def test_bad_files_are_named_with_line_and_reason(
     assert caught.value.message.startswith(message)
     assert "\n" not in caught.value.message
     assert hint is None or (caught.value.hint is not None and hint in caught.value.hint)
-
-
-@pytest.mark.parametrize("cut", [4, 20])
-@pytest.mark.parametrize("name", ["x.txt.gz", "x.jsonl.gz", "x.csv.gz", "x.parquet.gz"])
-def test_a_gzip_file_cut_short_is_corrupt(write: Write, read_files: Read, name: str, cut: int) -> None:
-    path = write(name, '{"text": "some text that is long enough to be cut"}')
-    path.write_bytes(path.read_bytes()[:cut] if cut < 10 else b"\x1f\x8b" + path.read_bytes()[2:-cut])
-    with pytest.raises(DomainAdaptError, match=rf"{name}: corrupt gzip file: "):
-        read_files(name)
-
-
-def test_a_file_that_only_claims_to_be_gzip(tmp_path: Path, read_files: Read) -> None:
-    (tmp_path / "x.txt.gz").write_text("plain")
-    with pytest.raises(DomainAdaptError, match=r"x\.txt\.gz: corrupt gzip file: Not a gzipped file"):
-        read_files("x.txt.gz")
 
 
 def test_parquet_columns_are_checked(tmp_path: Path, read_files: Read) -> None:
@@ -216,17 +195,6 @@ def test_a_path_with_nothing_to_read_fails_before_any_work(
     write: Write, tmp_path: Path, path: str, message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    write("foreign/x.pdf", "x")
+    write("foreign/x.exe", "x")
     with pytest.raises(DomainAdaptError, match=message):
         open_source(FilesSource(path=path), tmp_path)
-
-
-def test_an_unreadable_file_is_named(write: Write, read_files: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write("x.txt", "x")
-
-    def refuse(self: Path, *args: object, **keys: object) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
-
-    monkeypatch.setattr(Path, "open", refuse)  # chmod would not stop root
-    with pytest.raises(DomainAdaptError, match=rf"{path}: cannot be read: Permission denied"):
-        read_files("x.txt")
