@@ -10,7 +10,7 @@ from domain_adapt.corpus.filters.base import Dropped
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 
 # Characters looked at, in the middle, as titles and licences at the start are often in another language. The classifier
-# reads about 1 MB/s; of a thousand passages of 200 characters of English medical text it took none for another language.
+# reads about 1 MB/s; of a thousand English medical passages of 200 characters it took none for another language.
 _SAMPLE = 600
 # Varieties and the language that people who ask for it mean (macrolanguages of ISO 639-3).
 _VARIETY_OF = {"yue": "zh", "wuu": "zh", "arz": "ar", "ary": "ar", "nn": "no", "nb": "no", "uzs": "uz", "pcm": "en"}

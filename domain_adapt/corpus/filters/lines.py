@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from statistics import median
 
 # Marks of a list item: bullets, dashes, "1." and "(a)". A dash alone at the start of a wrapped line is rare.
@@ -36,9 +37,7 @@ def is_hard_wrapped(text: str) -> bool:
 
 
 def _is_wrapped(paragraphs: list[list[str]]) -> bool:
-    pairs = [
-        pair for lines in paragraphs if len(lines) > 1 for pair in zip(lines, lines[1:], strict=False) if _goes_on(pair)
-    ]
+    pairs = [pair for lines in paragraphs for pair in pairwise(lines) if _goes_on(pair)]
     if not pairs:
         return False
     lengths = [len(line) for line, _ in pairs]
