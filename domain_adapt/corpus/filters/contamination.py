@@ -1,4 +1,4 @@
-"""Text that evaluation data has too: word n-grams that a document shares with it (Brown et al. 2020, arXiv 2005.14165)."""
+"""Text that evaluation data has too, found by shared word n-grams (Brown et al. 2020, arXiv 2005.14165)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Hashes = npt.NDArray[np.uint64]
 
 _WORD = re.compile(r"\w+")
 # A word that was divided at the end of its line is one again, its hyphen and line end removed.
-_DIVIDED_WORD = re.compile(r"\w+(?:[-\u2010\u00ad]\n\w+)*")
-_DIVISION = re.compile(r"[-\u2010\u00ad]\n")
+_DIVIDED_WORD = re.compile(r"\w+(?:[-\u2010]\n\w+)*")
+_DIVISION = re.compile(r"[-\u2010]\n")
 # Words whose hashes are remembered, at some 150 bytes each; English text of 10 MB has about as many different ones.
 _REMEMBERED = 200_000
 # Any odd number with bits all over makes the places of words count; this is 2**64 divided by the golden ratio.

@@ -1,4 +1,4 @@
-"""What the forms of personal numbers share: what may stand before and behind one, and how the next one is looked for."""
+"""What the forms of personal numbers share: what may stand around one, and how the next one is looked for."""
 
 from __future__ import annotations
 
