@@ -86,15 +86,15 @@ def near_duplicates(signatures: Sequence[Signatures], lengths: Indices, threshol
     if len(table) < 2:
         return labels
     # Equal signatures first: one of them goes on, so that the bands' buckets are not full of them.
-    whole = next(iter(table.keys(1, table.permutations, range(1))))
-    labels = _join(table, labels, labels.copy(), whole, 1.0)
+    labels = _join(table, labels, labels.copy(), table.keys(1, table.permutations, range(1))[0], 1.0)
     documents = np.flatnonzero(labels == np.arange(len(table)))
     bands, rows = bands_and_rows(table.permutations, threshold)
     at_once = max(1, _KEYS // (8 * len(table)))
     for first in range(0, bands, at_once):
-        for keys in table.keys(bands, rows, range(first, min(bands, first + at_once))):
-            labels = _join(table, labels, documents, keys[documents], threshold)
-            table.release()
+        keys = table.keys(bands, rows, range(first, min(bands, first + at_once)))
+        for band in keys:
+            labels = _join(table, labels, documents, band[documents], threshold)
+        del keys, band  # before there are new ones
     return _longest(labels, lengths)
 
 

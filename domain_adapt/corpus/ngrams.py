@@ -29,7 +29,7 @@ def word_ngrams(texts: Sequence[str], ngram: int) -> tuple[Hashes, Positions]:
     starts = np.concatenate([[0], np.cumsum(filled)])
     flat = np.zeros(starts[-1], dtype=np.uint64)
     flat[np.arange(len(words)) + np.repeat(starts[:-1] - np.cumsum(counts) + counts, counts)] = words
-    for text in np.flatnonzero(counts == 0):
+    for text in np.flatnonzero(counts == 0).tolist():
         flat[starts[text]] = _text_hash(texts[text])
     windows = max(0, len(flat) - ngram + 1)
     grams = flat[:windows].copy()

@@ -56,11 +56,6 @@ class SignatureTable:
         share: npt.NDArray[np.float64] = (self._rows(left) == self._rows(right)).mean(axis=1)
         return share
 
-    def release(self) -> None:
-        """Gives memory-mapped pages back to the system; they are read again when they are wanted."""
-        for part in self._parts:
-            _release(part)
-
     def _rows(self, documents: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
         rows = np.empty((len(documents), self.permutations), dtype=np.uint32)
         owner = np.searchsorted(self._starts, documents, side="right") - 1
@@ -69,6 +64,7 @@ class SignatureTable:
         for part, first, end in zip(parts, firsts, [*firsts[1:], len(order)], strict=True):
             places = order[first:end]
             rows[places] = self._parts[part][documents[places] - self._starts[part]]
+            _release(self._parts[part])
         return rows
 
 
