@@ -16,7 +16,7 @@ from domain_adapt.corpus.filters import build_filters
 from domain_adapt.corpus.filters.base import Dropped, Filter
 from domain_adapt.corpus.filters.contamination import EvaluationNgrams, decontaminator
 from domain_adapt.corpus.filters.scrub import scrub
-from domain_adapt.corpus.near_duplicates import signatures
+from domain_adapt.corpus.near_duplicates import algorithm, signatures
 from domain_adapt.corpus.part_file import PartFile, PartSummary, PartWriter
 from domain_adapt.corpus.repeats import unit_hashes
 from domain_adapt.corpus.sources import Document
@@ -51,7 +51,7 @@ class PartRules:
             "filters": filters.model_dump(exclude={"boilerplate_documents"}),
             "lines": filters.boilerplate_documents > 0,
             "paragraphs": settings.deduplicate.paragraphs,
-            "signature": [settings.deduplicate.ngram, settings.deduplicate.permutations] if near else None,
+            "signature": [algorithm(), settings.deduplicate.ngram, settings.deduplicate.permutations] if near else None,
             "evaluation": [self.ngrams.key, settings.decontaminate.action] if self.ngrams is not None else None,
         }
         return fingerprint(values)

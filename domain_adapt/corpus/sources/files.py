@@ -22,7 +22,7 @@ from domain_adapt.recipes import FilesSource
 
 logger = logging.getLogger(__name__)
 
-_SUFFIX_HINT = f"read are {' '.join(SUFFIXES)}, each also with .gz"
+_SUFFIX_HINT = f"read are {' '.join(SUFFIXES)}, each also with .gz or .zst; archives: .zip .tar"
 _IGNORED, _ODD = "kind not read", "cannot be read"
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from domain_adapt.corpus.sources.base import Document, Part, SourceInfo, Unreadable
+from domain_adapt.corpus.sources.fields import lookup
+from domain_adapt.corpus.sources.template import parse_template
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.fingerprint import fingerprint, hash_files
 from domain_adapt.hub_datasets import count_shards, resolve_commit, stream_rows
@@ -119,11 +121,16 @@ class HubPart:
 
 
 def _text(row: Mapping[str, Any], spec: HubSource) -> str:
-    if spec.text_field not in row:
+    template = parse_template(spec.template) if spec.template else None
+    fields = template.fields if template else (spec.text_field,)
+    missing = next((field for field in fields if field.split(".")[0] not in row), None)
+    if missing is not None:
         columns = ", ".join(row)
-        hint = did_you_mean(spec.text_field, row) or "set text_field in the recipe"
-        raise DomainAdaptError(f"{spec.id}: no column {spec.text_field!r}; found: {columns}", hint=hint)
-    text = row[spec.text_field]
+        hint = did_you_mean(missing, row) or "set text_field or template in the recipe"
+        raise DomainAdaptError(f"{spec.id}: no column {missing!r}; found: {columns}", hint=hint)
+    if template is not None:
+        return template.render({field: lookup(row, field) for field in fields})
+    text = lookup(row, spec.text_field)
     if text is not None and not isinstance(text, str):
         kind = type(text).__name__
         raise DomainAdaptError(f"{spec.id}: column {spec.text_field!r}: expected strings, found {kind}")
