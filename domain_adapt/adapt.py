@@ -182,9 +182,7 @@ def _describe(corpus: Corpus) -> dict[str, Any]:
     return {"sources": sources, "statistics": figures, "content_sha256": corpus.statistics["content_hash"]}
 
 
-def _corpus(
-    plan: CorpusPlan, tokenizer: PreTrainedTokenizerBase, base: Base, run: Run, workspace: Workspace
-) -> Corpus:
+def _corpus(plan: CorpusPlan, tokenizer: PreTrainedTokenizerBase, base: Base, run: Run, workspace: Workspace) -> Corpus:
     """Returns the corpus that rank 0 prepares, on every rank."""
     from domain_adapt.corpus.prepare import load_corpus
 
@@ -217,10 +215,7 @@ def _prepare(plan: CorpusPlan, tokenizer: PreTrainedTokenizerBase, base: Base, w
     figures = corpus.statistics
     logger.info(
         "corpus: %s documents, %s tokens to train on; %s documents, %s tokens held out; dropped: %s",
-        *(
-            f"{figures[key]:,}"
-            for key in ("documents_train", "tokens_train", "documents_heldout", "tokens_heldout")
-        ),
+        *(f"{figures[key]:,}" for key in ("documents_train", "tokens_train", "documents_heldout", "tokens_heldout")),
         ", ".join(f"{count:,} {reason}" for reason, count in figures["dropped"].items()) or "none",
     )
     return corpus

@@ -94,9 +94,7 @@ def _within_limits(sources: Sequence[SourceParts]) -> Mask:
 
 def _exact(files: Sequence[PartFile], wanted: Mask) -> npt.NDArray[np.int64]:
     """Returns for each document the first one with the same words."""
-    digests = np.concatenate(
-        [np.empty(0, dtype="V16"), *(numbers(file.column("digest"), "V16")[0] for file in files)]
-    )
+    digests = np.concatenate([np.empty(0, dtype="V16"), *(numbers(file.column("digest"), "V16")[0] for file in files)])
     halves = digests.view(np.uint64).reshape(-1, 2)
     indices = np.arange(len(digests))
     kept = np.flatnonzero(wanted)

@@ -212,7 +212,9 @@ def _write_documents(folder: Path, name: str, documents: Iterator[tuple[str, str
 
 def _write_samples(folder: Path, sources: Sequence[SourceParts], decision: Decision, result: _Result) -> None:
     """Writes the first documents dropped for each reason, duplicates among them, and the first clusters."""
-    found = clusters(np.where(decision.fate == NEAR_DUPLICATE, decision.stays_for, np.arange(len(decision.fate))), SAMPLES)
+    found = clusters(
+        np.where(decision.fate == NEAR_DUPLICATE, decision.stays_for, np.arange(len(decision.fate))), SAMPLES
+    )
     wanted = {index for kept, dropped in found for index in [kept, *dropped[:SAMPLES]]}
     for fate in REASONS:
         indices = np.flatnonzero(decision.fate == fate)

@@ -60,7 +60,10 @@ def mix(
         shares: One a source.
     """
     present = [int(tokens[sources == index].sum()) for index in range(len(shares))]
-    wanted = [have if share.max_tokens is None else min(have, share.max_tokens) for have, share in zip(present, shares)]
+    wanted = [
+        have if share.max_tokens is None else min(have, share.max_tokens)
+        for have, share in zip(present, shares, strict=True)
+    ]
     weighted = [index for index, share in enumerate(shares) if share.weight is not None and share.replay is None]
     if weighted:
         unit = min(wanted[index] / (shares[index].weight or 1) for index in weighted)
@@ -82,9 +85,7 @@ def mix(
     return Mixture(keep, taken, wanted)
 
 
-def _up_to(
-    tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.float64], limit: int
-) -> tuple[Mask, int]:
+def _up_to(tokens: npt.NDArray[np.int64], positions: npt.NDArray[np.float64], limit: int) -> tuple[Mask, int]:
     """Returns the documents with the lowest positions that do not exceed the limit together, and their tokens."""
     if int(tokens.sum()) <= limit:
         return np.ones(len(tokens), dtype=np.bool_), int(tokens.sum())

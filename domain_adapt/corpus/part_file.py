@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,9 @@ class PartWriter:
         packed = {name: "zstd" if name in ("id", "text", "source") else "none" for name in _SCHEMA.names}
         self._writer = pq.ParquetWriter(self._temporary, _SCHEMA, compression=packed, use_dictionary=["source"])
 
-    def write(self, columns: dict[str, Sequence[Any]]) -> None:
+    def write(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Appends documents; ``columns`` has a sequence for each column of the file."""
-        self._writer.write_table(pa.table(columns, schema=_SCHEMA))
+        self._writer.write_table(pa.table(dict(columns), schema=_SCHEMA))
 
     def finish(self, summary: PartSummary) -> None:
         """Closes the file and gives it its name."""

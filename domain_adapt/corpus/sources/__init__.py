@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from domain_adapt.corpus.sources.base import Document, Source, SourceInfo
-from domain_adapt.recipes import FilesSource, HpoSource, HubSource, SourceSpec
+from domain_adapt.recipes import FilesSource, GcideSource, HpoSource, HubSource, SourceSpec
 
 __all__ = ["Document", "Source", "SourceInfo", "open_source"]
 
@@ -29,6 +29,10 @@ def open_source(spec: SourceSpec, folder: Path) -> Source:
         from domain_adapt.corpus.sources.hpo import PhenotypeOntology
 
         return PhenotypeOntology()
+    if isinstance(spec, GcideSource):
+        from domain_adapt.corpus.sources.gcide import Dictionary
+
+        return Dictionary()
     from domain_adapt.corpus.sources.cdm import CommonDomainModel
 
     return CommonDomainModel()

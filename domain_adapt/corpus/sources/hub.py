@@ -129,7 +129,8 @@ def _text(row: Mapping[str, Any], spec: HubSource) -> str:
         hint = did_you_mean(missing, row) or "set text_field or template in the recipe"
         raise DomainAdaptError(f"{spec.id}: no column {missing!r}; found: {columns}", hint=hint)
     if template is not None:
-        return template.render({field: lookup(row, field) for field in fields})
+        values = {field: lookup(row, field) for field in fields}
+        return template.render({field: "" if value is None else str(value) for field, value in values.items()})
     text = lookup(row, spec.text_field)
     if text is not None and not isinstance(text, str):
         kind = type(text).__name__
