@@ -13,6 +13,11 @@ _ITEM = re.compile(
 # Four in five words of English prose begin with a small letter and three in five of German prose, so that many wrapped
 # lines do too; a line that is a paragraph, a heading or an item hardly ever does.
 _SMALL_LETTER_SHARE = 0.4
+# A column ends a line where a sentence ends once in five times or so; lines that mostly do are sentences.
+_SENTENCES_SHARE = 0.5
+# Lines that stand there twice are menus and slogans; as many as Gopher's rules allow (Rae et al. 2021, table A1).
+_REPEATED_SHARE = 0.3
+_SENTENCE_ENDS = (".", "!", "?", ":", "\u2026", "\u3002")
 # Columns are set to 30 characters (newspapers) and more; shorter lines are lists of words.
 _NARROWEST_COLUMN = 30
 # Plain text is wrapped at 60 to 80 characters, e-mail and books at up to 120.
@@ -41,7 +46,10 @@ def _is_wrapped(paragraphs: list[list[str]]) -> bool:
     if not pairs:
         return False
     lengths = [len(line) for line, _ in pairs]
-    if median(lengths) < _NARROWEST_COLUMN:
+    sentences = sum(line.endswith(_SENTENCE_ENDS) for line, _ in pairs)
+    if median(lengths) < _NARROWEST_COLUMN or sentences > _SENTENCES_SHARE * len(pairs):
+        return False
+    if len(set(pairs)) < (1 - _REPEATED_SHARE) * len(pairs):
         return False
     if sum(following[0].islower() for _, following in pairs) >= _SMALL_LETTER_SHARE * len(pairs):
         return True
@@ -57,7 +65,8 @@ def _goes_on(pair: tuple[str, str]) -> bool:
 
 def _first_word(line: str) -> int:
     """Returns the characters of the first word; scripts without blanks break after any character."""
-    return line.find(" ") if " " in line else 1
+    word, blank, _ = line.partition(" ")
+    return len(word) if blank or line.isascii() else 1
 
 
 def _items(lines: list[str]) -> list[str]:

@@ -43,7 +43,7 @@ _MRN_KEYWORD = re.compile(
 _FEWEST_RECORD_DIGITS = 4  # a shorter one may be a count
 
 _IPV4 = re.compile(first(r"\d") + r"\d{0,2}(?:\.\d{1,3}){3}" + END)
-_IPV6 = re.compile(r"[0-9A-Fa-f:](?<![\w:.\]][0-9A-Fa-f:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,36}(?![\w:.])")
+_IPV6 = re.compile(r"[0-9A-Fa-f:](?<![\w:.\]][0-9A-Fa-f:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{2,36}(?![\w:]|\.\w)")
 _IP_KEYWORD = re.compile(
     r"\b(?:IP|IPv4|IPv6)(?:[\s-]addr(?:ess)?(?:es)?\b\.?)?(?:\sis|\swas)?[\s:#=(]*$", re.IGNORECASE
 )
