@@ -32,7 +32,7 @@ _CHARACTERS = 1_000_000  # of the texts whose n-grams are made at a time: 40 MB
 _WINDOW = 8
 _PAIRS = 16_384  # compared at a time: twice 8 MB of signatures of 128
 # A pair that is not compared is lost, one that is compared in vain costs a microsecond: so many of these for one of
-# those. At every threshold a pair exactly at it is then compared with a probability of at least 0.98.
+# those. With 64 permutations or more, at thresholds up to 0.9, a pair exactly at it is compared with p > 0.98.
 _PRICE_OF_MISSING = 99
 _KEYS = 128 << 20  # bytes for the hashes of the bands that are computed in one pass over the signatures
 
