@@ -12,7 +12,7 @@ from domain_adapt.corpus.documents import Documents
 from domain_adapt.corpus.filters.contamination import evaluation_ngrams
 from domain_adapt.corpus.mixing import Share
 from domain_adapt.corpus.preparing import CorpusPlan, PartProgress, prepare_documents
-from domain_adapt.corpus.sources import Document, open_source
+from domain_adapt.corpus.sources import documents_of, open_source
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.evaluation_texts import evaluation_texts, task_texts
 from domain_adapt.recipes import DomainRecipe, FilesSource, HubSource, Recipe, load_domain
@@ -104,12 +104,7 @@ def _targets(to: str, folder: Path, workspace: Workspace) -> list[str]:
     """Returns the texts that selected documents are to be like."""
     if to.startswith("task:"):
         return list(task_texts(to.removeprefix("task:"), workspace=workspace))
-    texts = [
-        entry.text
-        for part in open_source(FilesSource(path=to), folder).parts()
-        for entry in part.documents()
-        if isinstance(entry, Document)
-    ]
+    texts = [document.text for document in documents_of(open_source(FilesSource(path=to), folder))]
     if not texts:
         raise DomainAdaptError(f"corpus.select.to: no text in {to}")
     return texts

@@ -26,7 +26,7 @@ _SCHEMA = pa.schema(
         ("id", pa.string()),
         ("text", pa.large_string()),
         ("source", pa.string()),
-        ("digest", pa.binary(16)),
+        ("digest", pa.binary()),  # 16 bytes of the hash of its words
         ("signature", pa.binary()),  # MinHash signature; empty where near duplicates are not looked for
         ("lines", pa.binary()),  # hashes of its lines, 8 bytes each; empty where boilerplate is not looked for
         ("paragraphs", pa.binary()),  # hashes of its paragraphs, 8 bytes each

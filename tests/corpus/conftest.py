@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from domain_adapt.corpus.sources import Document, SourceInfo, open_source
+from domain_adapt.corpus.sources import Document, SourceInfo, documents_of, open_source
+from domain_adapt.corpus.sources.whole import WholeSource
 from domain_adapt.fingerprint import fingerprint
 from domain_adapt.recipes import FilesSource
 
@@ -29,6 +30,9 @@ class ListedTexts:
 
     def fingerprint(self) -> str:
         return fingerprint({"texts": self.texts})
+
+    def parts(self) -> list[WholeSource]:
+        return [WholeSource(self, self.name, sum(map(len, self.texts)))]
 
     def documents(self) -> Iterator[Document]:
         self.calls.append("documents")
@@ -66,6 +70,6 @@ def read_files(tmp_path: Path) -> Callable[..., list[Document]]:
     """Reads a ``files`` source relative to ``tmp_path``."""
 
     def read(path: str | list[str], **keys: str) -> list[Document]:
-        return list(open_source(FilesSource(path=path, **keys), tmp_path).documents())
+        return list(documents_of(open_source(FilesSource(path=path, **keys), tmp_path)))
 
     return read

@@ -15,6 +15,7 @@ from transformers import CanineTokenizer, PreTrainedTokenizerBase
 
 from domain_adapt.corpus.dedup import content_hash
 from domain_adapt.corpus.prepare import Corpus, corpus_fingerprint, prepare_corpus
+from domain_adapt.corpus.preparing import CorpusPlan
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import CorpusSettings
 from domain_adapt.workspace import Workspace
@@ -36,7 +37,8 @@ def prepare(tmp_path: Path, tokenizer: PreTrainedTokenizerBase, listed: Callable
     def run(*texts: list[str], progress: Callable[[int, int], None] | None = None, **keys: Any) -> Corpus:
         settings = CorpusSettings(**{"block_size": 16, **keys})
         sources = [listed(part, f"source {number}") for number, part in enumerate(texts)]
-        return prepare_corpus(sources, settings, tokenizer, "hash", Workspace(tmp_path), on_progress=progress)
+        plan = CorpusPlan(sources, settings)
+        return prepare_corpus(plan, tokenizer, "hash", Workspace(tmp_path), on_progress=progress)
 
     return run
 
@@ -67,8 +69,8 @@ def test_statistics_add_up(prepare: Callable[..., Corpus], tokenizer: PreTrained
     corpus = prepare([*first, "too short", first[0].upper()], second, holdout=0.2)
     statistics = corpus.statistics
     assert statistics["documents_read"] == 42
-    assert statistics["documents_short"] == 1
-    assert statistics["documents_duplicate"] == 6
+    assert statistics["dropped"] == {"duplicate": 6, "too short": 1}
+    assert statistics["documents_dropped"] == 7
     assert statistics["documents_train"] + statistics["documents_heldout"] == 35
     assert statistics["tokens_train"] + statistics["tokens_heldout"] == len(ids(sentences(35), tokenizer))
     assert (statistics["blocks_train"], statistics["blocks_heldout"]) == (len(corpus.train), len(corpus.heldout))
@@ -136,7 +138,8 @@ def test_nothing_left_is_an_error_and_leaves_nothing_behind(
 ) -> None:
     with pytest.raises(DomainAdaptError, match=f"no text to train on: of {len(texts)} documents read"):
         prepare(texts)
-    assert not any((tmp_path / ".cache" / "corpora").iterdir())
+    assert not any((tmp_path / ".cache" / "documents").iterdir())
+    assert not (tmp_path / ".cache" / "corpora").exists()
 
 
 def test_special_tokens_spelled_out_in_the_text_stay_text(
@@ -152,7 +155,7 @@ def test_the_second_time_comes_from_the_cache(
 ) -> None:
     first = prepare(sentences(20))
     source = listed(sentences(20), "source 0", licence="CC-BY-4.0")
-    again = prepare_corpus([source], CorpusSettings(block_size=16), tokenizer, "hash", Workspace(tmp_path))
+    again = prepare_corpus(CorpusPlan([source], CorpusSettings(block_size=16)), tokenizer, "hash", Workspace(tmp_path))
     assert source.calls == []
     assert np.array_equal(first.train, again.train) and first.folder == again.folder
     assert again.statistics["sources"][0]["licence"] == "CC-BY-4.0", "the cache must not hide a corrected licence"
@@ -164,7 +167,7 @@ def test_the_same_inputs_give_the_same_bytes(
     folder = prepare(sentences(50)).folder
     before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     shutil.rmtree(tmp_path / ".cache")
-    monkeypatch.setattr("domain_adapt.corpus.spool._BATCH_DOCUMENTS", 7)
+    monkeypatch.setattr("domain_adapt.corpus.batching._DOCUMENTS", 7)
     assert prepare(sentences(50)).folder == folder
     assert {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -172,20 +175,24 @@ def test_the_same_inputs_give_the_same_bytes(
 def test_fingerprint_depends_on_sources_their_order_settings_and_tokenizer(listed: Callable[..., Any]) -> None:
     one, two, settings = listed(["one"]), listed(["two"]), CorpusSettings()
     prints = {
-        corpus_fingerprint([one, two], settings, "a"),
-        corpus_fingerprint([two, one], settings, "a"),
-        corpus_fingerprint([one], settings, "a"),
-        corpus_fingerprint([one, two], settings, "b"),
-        corpus_fingerprint([one, two], CorpusSettings(block_size=64), "a"),
+        corpus_fingerprint(CorpusPlan([one, two], settings), "a"),
+        corpus_fingerprint(CorpusPlan([two, one], settings), "a"),
+        corpus_fingerprint(CorpusPlan([one], settings), "a"),
+        corpus_fingerprint(CorpusPlan([one, two], settings), "b"),
+        corpus_fingerprint(CorpusPlan([one, two], CorpusSettings(block_size=64)), "a"),
     }
     assert len(prints) == 5
 
 
 def test_progress_counts_documents_and_characters(prepare: Callable[..., Corpus]) -> None:
     seen: list[tuple[int, int]] = []
-    prepare([*sentences(1200), "x"], progress=lambda documents, characters: seen.append((documents, characters)))
-    assert [documents for documents, _ in seen] == [1000, 1201]
-    assert seen[-1][1] == sum(map(len, sentences(1200))) + 1
+    prepare(
+        [*sentences(1200), "x"],
+        sentences(1),
+        progress=lambda documents, characters: seen.append((documents, characters)),
+    )
+    assert [documents for documents, _ in seen] == [1000, 1200], "what was dropped is not tokenised"
+    assert seen[-1][1] == sum(map(len, sentences(1200)))
 
 
 def test_long_documents_draw_no_warning(prepare: Callable[..., Corpus], caplog: pytest.LogCaptureFixture) -> None:
@@ -198,7 +205,9 @@ def test_a_slow_tokenizer_works_too(listed: Callable[..., Any], tmp_path: Path) 
     slow = CanineTokenizer()
     assert not slow.is_fast
     text = "Fever and cough for two days."
-    corpus = prepare_corpus([listed([text])], CorpusSettings(block_size=16), slow, "canine", Workspace(tmp_path))
+    corpus = prepare_corpus(
+        CorpusPlan([listed([text])], CorpusSettings(block_size=16)), slow, "canine", Workspace(tmp_path)
+    )
     special = {slow.cls_token_id, slow.sep_token_id, slow.pad_token_id}
     assert "".join(chr(token) for token in corpus.train.ravel() if token not in special) == text
 
@@ -209,7 +218,7 @@ def test_a_tokenizer_without_the_special_tokens_is_refused(
     bare = type(tokenizer).from_pretrained(tiny_wordpiece)
     bare.cls_token = bare.pad_token = None
     with pytest.raises(DomainAdaptError, match="the tokenizer has no CLS and no PAD token"):
-        prepare_corpus([listed(sentences(3))], CorpusSettings(), bare, "bare", Workspace(tmp_path))
+        prepare_corpus(CorpusPlan([listed(sentences(3))], CorpusSettings()), bare, "bare", Workspace(tmp_path))
 
 
 def test_the_check_for_changes_loads_neither_torch_nor_transformers(tmp_path: Path) -> None:
@@ -217,10 +226,11 @@ def test_the_check_for_changes_loads_neither_torch_nor_transformers(tmp_path: Pa
     program = (
         "import sys; from pathlib import Path\n"
         "from domain_adapt.corpus.prepare import corpus_fingerprint\n"
+        "from domain_adapt.corpus.preparing import CorpusPlan\n"
         "from domain_adapt.corpus.sources import open_source\n"
         "from domain_adapt.recipes import CorpusSettings, FilesSource\n"
         "source = open_source(FilesSource(path='a.txt'), Path(sys.argv[1]))\n"
-        "corpus_fingerprint([source], CorpusSettings(), 'x'); source.info()\n"
+        "corpus_fingerprint(CorpusPlan([source], CorpusSettings()), 'x'); source.info()\n"
         "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))\n"
     )
     result = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from domain_adapt.corpus.sources.base import Document, Source, SourceInfo
+from domain_adapt.corpus.sources.base import Document, Source, SourceInfo, documents_of
 from domain_adapt.recipes import FilesSource, GcideSource, HpoSource, HubSource, SourceSpec
 
-__all__ = ["Document", "Source", "SourceInfo", "open_source"]
+__all__ = ["Document", "Source", "SourceInfo", "documents_of", "open_source"]
 
 
 def open_source(spec: SourceSpec, folder: Path) -> Source:

@@ -104,6 +104,12 @@ class Source(Protocol):
         """
 
 
+def documents_of(source: Source) -> Iterator[Document]:
+    """Yields the documents of all parts of a source, in order, and passes over what could not be read."""
+    for part in source.parts():
+        yield from (entry for entry in part.documents() if isinstance(entry, Document))
+
+
 def find_package(package: str, module: str) -> tuple[Path, str]:
     """Returns the folder and the version of an installed package, without importing it.
 

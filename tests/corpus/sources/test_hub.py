@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-from domain_adapt.corpus.sources import open_source
+from domain_adapt.corpus.sources import documents_of, open_source
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import HubSource
 
@@ -48,14 +48,14 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 def test_a_local_folder_goes_the_same_way(local: Path, tmp_path: Path) -> None:
     source = open_source(HubSource(id="set", licence="MIT"), tmp_path)
-    documents = [(document.id, document.text, document.source) for document in source.documents()]
+    documents = [(document.id, document.text, document.source) for document in documents_of(source)]
     assert documents == [("a", "one", "set"), ("b", "", "set"), ("3", "three", "set")]
     assert (source.info().name, source.info().revision, source.info().licence) == ("set", None, "MIT")
 
 
 def test_max_documents_stops_the_stream(local: Path, tmp_path: Path) -> None:
     source = open_source(HubSource(id="set", max_documents=2), tmp_path)
-    assert [document.text for document in source.documents()] == ["one", ""]
+    assert [document.text for document in documents_of(source)] == ["one", ""]
 
 
 def test_fingerprint_of_a_local_folder_follows_its_files_and_not_its_place(local: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_fingerprint_of_a_local_folder_follows_its_files_and_not_its_place(local
 )
 def test_what_the_data_set_lacks_is_named(local: Path, tmp_path: Path, keys: dict[str, str], message: str) -> None:
     with pytest.raises(DomainAdaptError, match=message):
-        list(open_source(HubSource(id="set", **keys), tmp_path).documents())
+        list(documents_of(open_source(HubSource(id="set", **keys), tmp_path)))
 
 
 def test_the_revision_is_resolved_once_and_the_commit_is_what_counts(hub: list[str], tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_stream_is_opened_at_the_commit(hub: list[str], tmp_path: Path, monk
 
     monkeypatch.setattr("datasets.load_dataset", load_dataset)
     source = open_source(HubSource(id="someone/texts", config="en"), tmp_path)
-    assert [document.id for document in source.documents()] == ["1"]
+    assert [document.id for document in documents_of(source)] == ["1"]
     expected = {"path": "someone/texts", "name": "en", "split": "train", "revision": COMMIT, "streaming": True}
     assert calls == [expected]
 
@@ -124,7 +124,7 @@ def test_a_connection_lost_in_mid_stream_is_not_a_traceback(
 
     rows = datasets.IterableDataset.from_generator(broken)
     monkeypatch.setattr("datasets.load_dataset", lambda *args, **keys: rows)
-    documents = open_source(HubSource(id="someone/texts"), tmp_path).documents()
+    documents = documents_of(open_source(HubSource(id="someone/texts"), tmp_path))
     assert next(documents).text == "one"
     with pytest.raises(DomainAdaptError, match=r"someone/texts: cannot be read \(train\): reset by peer$"):
         next(documents)
