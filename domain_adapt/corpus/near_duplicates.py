@@ -72,7 +72,8 @@ def near_duplicates(signatures: Sequence[Signatures], lengths: Indices, threshol
     Two documents are near duplicates if at least ``threshold`` of their signatures' positions agree. They are joined
     to clusters, of which the longest document stays, the first of equally long ones. Clusters are chains, as
     datatrove's are: of A, B and C one stays if B is like A and C like B, even if C is not like A. What is found does
-    not depend on how the documents are split into arrays.
+    not depend on how the documents are split into arrays. Where thousands of documents fill in one template, chance
+    puts some pairs above the threshold that are below it (the standard deviation of a share of 128 is up to 0.044).
 
     Beside the signatures it needs some 100 bytes a document and 200 MB.
 

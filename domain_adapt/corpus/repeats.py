@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from domain_adapt.corpus.signature_table import release_pages
+
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
@@ -147,4 +149,5 @@ def _slice(hashes: Sequence[Hashes], leading: int, bits: int) -> tuple[Hashes, P
         values.append(np.asarray(part[places]))
         positions.append(places + start)
         start += len(part)
+        release_pages(part)
     return np.concatenate(values), np.concatenate(positions)

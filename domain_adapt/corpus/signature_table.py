@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ class SignatureTable:
                 for place in range(1, rows):
                     hashes = hashes * FACTOR + cut[:, :, place]
                 keys[:, start + row : start + row + len(block)] = hashes.T
-            _release(part)
+            release_pages(part)
         return keys
 
     def similarity(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -64,13 +65,16 @@ class SignatureTable:
         for part, first, end in zip(parts, firsts, [*firsts[1:], len(order)], strict=True):
             places = order[first:end]
             rows[places] = self._parts[part][documents[places] - self._starts[part]]
-            _release(self._parts[part])
+            release_pages(self._parts[part])
         return rows
 
 
-def _release(part: npt.NDArray[np.uint32]) -> None:
-    # Without this every page that was read once counts as this process's memory until the system is short of it.
+def release_pages(mapped: npt.NDArray[Any]) -> None:
+    """Gives the pages of a memory-mapped array back to the system; they are read again when they are wanted.
+
+    Without this every page that was read once counts as this process's memory until the system is short of it.
+    """
     # Only of a read-only mapping: a private one ("c") would lose what was written to it. Windows has no such call.
-    pages = part.base if isinstance(part, np.memmap) and part.mode == "r" else None
+    pages = mapped.base if isinstance(mapped, np.memmap) and mapped.mode == "r" else None
     if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         pages.madvise(mmap.MADV_DONTNEED)

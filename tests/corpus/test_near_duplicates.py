@@ -218,6 +218,14 @@ def test_boilerplate_is_one_cluster_beside_a_pair(monkeypatch: pytest.MonkeyPatc
     assert sum(compared) < 4 * 60_000
 
 
+def test_what_was_written_to_a_private_mapping_stays(tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.arange(32, dtype=np.uint32).reshape(2, 16))
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="c")
+    rows[1] = rows[0]
+    assert near_duplicates([rows], np.zeros(2, dtype=np.int64), 0.5).tolist() == [0, 0]
+    assert (rows[0] == rows[1]).all()
+
+
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """200,000 documents in ten mapped files: the keys of all bands at once would be another 50 MB."""
     generator = np.random.default_rng(0)
