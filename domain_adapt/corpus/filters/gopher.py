@@ -92,6 +92,8 @@ def repetition(text: str, settings: FilterSettings) -> str | Dropped:
 
 def _line_quality(text: str, settings: FilterSettings) -> Dropped | None:
     lines = [line for units in line_units(text) for line in units]
+    if len(lines) == 1:
+        return None  # one line is no list, and says nothing about how lines end
     bullets = sum(line.startswith(_BULLETS) for line in lines) / len(lines)
     if bullets > settings.max_bullet_lines:
         return _above("too many bullet lines", bullets, settings.max_bullet_lines)

@@ -64,6 +64,11 @@ def test_ellipsis_lines() -> None:
     )
 
 
+def test_one_line_is_no_list() -> None:
+    for text in (f"- {prose(60)}", f"{prose(60)} ..."):
+        assert quality(text, SETTINGS) == text
+
+
 def test_words_with_a_letter() -> None:
     assert reason_of(quality(prose(80) + " 12345" * 20, SETTINGS)) is None
     assert reason_of(quality(prose(79) + " 12345" * 21, SETTINGS)) == "too few alphabetic words"
