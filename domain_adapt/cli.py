@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from domain_adapt.cli_corpus import corpus_app
 from domain_adapt.cli_data import data_app
 from domain_adapt.cli_finetune import finetune_command
 from domain_adapt.cli_options import (
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 recipes_app = typer.Typer(help="List the domains and tasks, or show one resolved recipe.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
+app.add_typer(corpus_app, name="corpus")
 app.add_typer(data_app, name="data")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 STATISTICS, DOCUMENTS, DROPPED, CLUSTERS = "statistics.json", "documents", "dropped", "clusters.jsonl"
+TIMINGS = "timings.json"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Documents:
         for path in sorted((self.folder / DOCUMENTS).glob("*.arrow")):
             with pa.memory_map(str(path)) as source:
                 yield from pa.ipc.open_stream(source)
+
+    def timings(self) -> dict[str, float]:
+        """Returns the seconds that each step took when the documents were made, over all processes."""
+        timings: dict[str, float] = json.loads((self.folder / TIMINGS).read_text(encoding="utf-8"))
+        return timings
 
     def texts(self) -> Iterator[str]:
         """Yields the documents' texts in order."""

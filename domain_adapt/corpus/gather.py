@@ -19,7 +19,7 @@ from domain_adapt.corpus.batching import batched
 from domain_adapt.corpus.cleaning import join_lines
 from domain_adapt.corpus.decide import BEYOND_LIMIT, KEPT, NEAR_DUPLICATE, REASONS, Decision, SourceParts, decide
 from domain_adapt.corpus.dedup import content_hash
-from domain_adapt.corpus.documents import CLUSTERS, DOCUMENTS, DROPPED, STATISTICS
+from domain_adapt.corpus.documents import CLUSTERS, DOCUMENTS, DROPPED, STATISTICS, TIMINGS
 from domain_adapt.corpus.filters.base import Dropped
 from domain_adapt.corpus.near_duplicates import clusters
 from domain_adapt.corpus.part_file import SAMPLES, PartSummary
@@ -32,7 +32,6 @@ from domain_adapt.workspace import write_json
 _SCHEMA = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("source", pa.string())])
 _FILE_BYTES = 256 << 20  # text in one Arrow file
 _CLUSTER_CHARACTERS = 600  # of each text shown in a cluster
-TIMINGS = "timings.json"
 
 
 Batches = Callable[[], Iterator[list[str]]]

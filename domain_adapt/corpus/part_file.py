@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class PartWriter:
 
     def finish(self, summary: PartSummary) -> None:
         """Closes the file and gives it its name."""
-        self._writer.add_key_value_metadata({_KEY: json.dumps(asdict(summary), ensure_ascii=False)})
+        self._writer.add_key_value_metadata({_KEY: json.dumps(vars(summary), ensure_ascii=False)})
         self._writer.close()
         self._temporary.replace(self._path)
 
