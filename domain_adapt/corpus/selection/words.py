@@ -61,7 +61,7 @@ def tf_idf(batches: Batches, targets: Sequence[str]) -> Scores:
     mean = np.zeros(BUCKETS)
     for words, times in _counted(targets):
         mean[words] += _unit((1 + np.log(times)) * weight[words])
-    direction = _unit(mean) - _unit(counts * weight)
+    direction = np.subtract(_unit(mean), _unit(np.multiply(counts, weight)))
     scores = [
         float(_unit((1 + np.log(times)) * weight[words]) @ direction[words])
         for texts in batches()
