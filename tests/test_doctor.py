@@ -54,7 +54,7 @@ def test_epochs_are_known_once_the_text_was_prepared(project, measured):
 def test_a_hub_source_is_not_asked_for_its_version(project, measured, monkeypatch):
     path = project.workspace.corpora / "heart" / "domain.toml"
     path.write_text(path.read_text().replace('kind = "files"\npath = "texts"', 'kind = "hub"\nid = "nobody/nothing"'))
-    monkeypatch.setattr(doctor, "open_source", None)
+    monkeypatch.setattr(doctor, "corpus_plan", None)
     assert examine("heart", workspace=project.workspace).tokens is None
 
 

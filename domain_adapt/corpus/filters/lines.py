@@ -51,7 +51,8 @@ def _is_wrapped(paragraphs: list[list[str]]) -> bool:
         return False
     if len(set(pairs)) < (1 - _REPEATED_SHARE) * len(pairs):
         return False
-    if sum(following[0].islower() for _, following in pairs) >= _SMALL_LETTER_SHARE * len(pairs):
+    divided = sum(following[0].islower() and not line.endswith(_SENTENCE_ENDS) for line, following in pairs)
+    if divided >= _SMALL_LETTER_SHARE * len(pairs):
         return True
     width = max(lengths)
     full = sum(len(line) + 1 + _first_word(following) > width for line, following in pairs)
