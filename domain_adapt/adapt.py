@@ -12,7 +12,7 @@ from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.corpora import corpus_plan, reading
 from domain_adapt.corpus.preparing import CorpusPlan
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.recipes import DomainRecipe, Recipe, corpus_recipe, load_domain
+from domain_adapt.recipes import DomainRecipe, Recipe, corpus_recipe, load_domain, load_task, task_corpus_recipe
 from domain_adapt.stages import (
     Publication,
     Run,
@@ -40,6 +40,7 @@ def adapt(
     domain: str | None = None,
     *,
     corpus: Sequence[str | Path] = (),
+    task: str | None = None,
     name: str | None = None,
     base: str | None = None,
     profile: str = "quick",
@@ -56,6 +57,8 @@ def adapt(
     Args:
         domain: Name of a recipe below ``corpora/``, or a path to a folder with a ``domain.toml``.
         corpus: Instead of a recipe: files, folders or globs of text.
+        task: Adapts to the unlabelled training texts of a task (task-adaptive pretraining, Gururangan et al. 2020).
+            With ``domain`` the base is adapted to the domain first, and the result of that to the task.
         name: Name of the checkpoint; needed with ``corpus``, else the recipe's name.
         base: Overrides the recipe's starting weights.
         profile: Profile of the recipe.
@@ -68,8 +71,18 @@ def adapt(
         DomainAdaptError: For anything the user can mend: recipe, text, base, disk.
         EndedElsewhere: If another process of this run failed and says why.
     """
+    if task is not None:
+        if corpus:
+            raise DomainAdaptError("--task with --corpus", hint="adapt to the corpus, then: --task ... --base NAME")
+        if domain is not None:
+            first = adapt(domain, base=base, profile=profile, overrides=overrides, force=force, workspace=workspace)
+            base, profile = first.ref, "quick"
+            name = name or f"{first.name}-{Path(task).name}-texts"
     with meet() as meeting:
-        recipe, subject = _recipe(domain, corpus, name, base, profile, text_field, overrides, workspace)
+        if task is None:
+            recipe, subject = _recipe(domain, corpus, name, base, profile, text_field, overrides, workspace)
+        else:
+            recipe, subject = _task_recipe(task, domain, name, [*overrides, *base_assignments(base)], workspace)
         values = recipe.values
         plan = corpus_plan(recipe, workspace)
         start = meeting.main_first(
@@ -122,6 +135,18 @@ def _recipe(
             "expected a domain, or --corpus with --name", hint="`domain-adapt recipes` lists the domains"
         )
     return recipe, subject
+
+
+def _task_recipe(
+    task: str, domain: str | None, name: str | None, assignments: Sequence[str], workspace: Workspace
+) -> tuple[Recipe[DomainRecipe], str]:
+    """Returns a recipe over the texts of a task, and the domain of its labelled data."""
+    known = load_task(task, workspace=workspace).values.data
+    if domain is not None:
+        domain = load_domain(domain, workspace=workspace).values.name
+    of = domain if domain in known else next(iter(known), None)
+    recipe = task_corpus_recipe(task, name or f"{Path(task).name}-texts", domain=of, overrides=assignments)
+    return recipe, of or recipe.values.name
 
 
 def _train_and_publish(

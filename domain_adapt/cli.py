@@ -56,6 +56,9 @@ def adapt_command(
     corpus: Annotated[
         list[str] | None, typer.Option(help="instead of a domain: a file, folder or glob of text (may be repeated)")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="adapt to the unlabelled texts of a task; after the domain, if one is named")
+    ] = None,
     name: Name = None,
     base: BaseOption = None,
     profile: Profile = "quick",
@@ -73,6 +76,7 @@ def adapt_command(
     adapt(
         domain,
         corpus=corpus or (),
+        task=task,
         name=name,
         base=base,
         profile=profile,

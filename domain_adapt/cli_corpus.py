@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain_adapt.cli_options import Overrides, Profile
 from domain_adapt.cli_process import prepare_process
+
+if TYPE_CHECKING:
+    from domain_adapt.corpus.documents import Documents
+
+
+class Executor(StrEnum):
+    """Where ``corpus prepare`` shares its work out to."""
+
+    local = "local"
+    ray = "ray"
+    slurm = "slurm"
+
 
 corpus_app = typer.Typer(help="Prepare the text of a domain, and look at it.", no_args_is_help=True)
 Domain = Annotated[str, typer.Argument(help="a domain of `domain-adapt recipes`, or a folder such as ./my-domain")]
@@ -21,6 +34,12 @@ def prepare_command(
     profile: Profile = "quick",
     overrides: Overrides = [],  # noqa: B006  (typer copies it)
     processes: Annotated[int, typer.Option(help="processes that read; 0 is one for each usable CPU")] = 0,
+    executor: Annotated[
+        Executor | None, typer.Option(help="share the work out by datatrove: local, ray or slurm (extra `scale`)")
+    ] = None,
+    tasks: Annotated[int, typer.Option(help="with --executor: tasks that the work is divided into")] = 16,
+    slurm_partition: Annotated[str | None, typer.Option(help="with --executor slurm: partition")] = None,
+    slurm_time: Annotated[str, typer.Option(help="with --executor slurm: time limit of a task")] = "04:00:00",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Read, clean, filter and deduplicate the text of a domain, as `adapt` does before it trains.
@@ -32,10 +51,12 @@ def prepare_command(
     from rich.console import Console
 
     prepare_process()
-    from domain_adapt.corpora import open_documents
     from domain_adapt.report.corpus_tables import dropped_table, source_table, step_table
 
-    found = open_documents(domain, profile=profile, overrides=overrides, processes=processes)
+    found = _prepare(domain, profile, overrides, processes, executor, tasks, slurm_partition, slurm_time)
+    if found is None:
+        print("handed in; `squeue` shows the jobs, and the same command prints the result when they are done")
+        return
     if as_json:
         print(json.dumps(found.statistics | {"folder": str(found.folder)}, indent=2, ensure_ascii=False))
         return
@@ -45,3 +66,25 @@ def prepare_command(
         console.print(dropped_table(found.statistics))
     console.print(step_table(found.timings(), found.statistics["characters_read"]))
     print(f"{found.folder}: {found.statistics['documents']:,} documents, {found.statistics['content_hash'][:16]}")
+
+
+def _prepare(
+    domain: str,
+    profile: str,
+    overrides: list[str],
+    processes: int,
+    executor: Executor | None,
+    tasks: int,
+    slurm_partition: str | None,
+    slurm_time: str,
+) -> Documents | None:
+    from domain_adapt.corpora import domain_plan, open_documents
+
+    if executor is None:
+        return open_documents(domain, profile=profile, overrides=overrides, processes=processes)
+    from domain_adapt.corpus.scale import SlurmOptions, prepare_at_scale
+    from domain_adapt.workspace import Workspace
+
+    plan = domain_plan(domain, profile=profile, overrides=overrides)
+    slurm = SlurmOptions(slurm_partition, slurm_time) if slurm_partition else None
+    return prepare_at_scale(plan, Workspace(), executor=executor.value, tasks=tasks, slurm=slurm)

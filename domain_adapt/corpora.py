@@ -12,10 +12,20 @@ from domain_adapt.corpus.documents import Documents
 from domain_adapt.corpus.filters.contamination import evaluation_ngrams
 from domain_adapt.corpus.mixing import Share
 from domain_adapt.corpus.preparing import CorpusPlan, PartProgress, prepare_documents
-from domain_adapt.corpus.sources import documents_of, open_source
+from domain_adapt.corpus.sources import Source, documents_of, open_source
+from domain_adapt.corpus.sources.texts import Texts
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.evaluation_texts import evaluation_texts, task_texts
-from domain_adapt.recipes import DomainRecipe, FilesSource, HubSource, Recipe, load_domain
+from domain_adapt.recipes import (
+    DomainRecipe,
+    FilesSource,
+    HubSource,
+    Recipe,
+    SourceSpec,
+    TaskSource,
+    load_domain,
+    load_task,
+)
 from domain_adapt.training.progress import Meter, meter
 from domain_adapt.workspace import Workspace
 
@@ -41,7 +51,7 @@ def corpus_plan(recipe: Recipe[DomainRecipe], workspace: Workspace) -> CorpusPla
     select = settings.select
     similar = select.by == "similarity"
     return CorpusPlan(
-        sources=[open_source(spec, recipe.folder) for spec in specs],
+        sources=[_source(spec, recipe.folder, workspace) for spec in specs],
         settings=settings,
         shares=shares,
         max_documents=[spec.max_documents if isinstance(spec, HubSource) else None for spec in specs],
@@ -71,10 +81,17 @@ def open_documents(
     Raises:
         DomainAdaptError: For anything the user can mend.
     """
-    recipe = load_domain(domain, profile=profile, overrides=overrides, workspace=workspace)
-    plan = corpus_plan(recipe, workspace)
+    plan = domain_plan(domain, profile=profile, overrides=overrides, workspace=workspace)
     with reading() as progress:
         return prepare_documents(plan, workspace, processes=processes, on_progress=progress)
+
+
+def domain_plan(
+    domain: str, *, profile: str = "quick", overrides: Sequence[str] = (), workspace: Workspace = Workspace()
+) -> CorpusPlan:
+    """Returns the plan of a domain's corpus; arguments and errors are those of :func:`open_documents`."""
+    recipe = load_domain(domain, profile=profile, overrides=overrides, workspace=workspace)
+    return corpus_plan(recipe, workspace)
 
 
 class PartMeter:
@@ -98,6 +115,16 @@ def reading() -> Iterator[PartMeter]:
     """Yields what shows the progress of :func:`prepare_documents`."""
     with meter("reading the corpus") as progress:
         yield PartMeter(progress)
+
+
+def _source(spec: SourceSpec, folder: Path, workspace: Workspace) -> Source:
+    if not isinstance(spec, TaskSource):
+        return open_source(spec, folder)
+    # What is evaluated on is not trained on, not even without its labels.
+    texts = list(task_texts(spec.name, ("train",), domain=spec.domain, workspace=workspace))
+    data = load_task(spec.name, workspace=workspace).values.data
+    entry = data.get(spec.domain or next(iter(data), ""))
+    return Texts(texts, Path(spec.name).name, entry.licence if entry else "unknown")
 
 
 def _targets(to: str, folder: Path, workspace: Workspace) -> list[str]:

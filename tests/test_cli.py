@@ -113,7 +113,7 @@ def test_binary_file_named_txt(refused, project):
 
 def test_nothing_long_enough(refused, project):
     (project.root / "x.txt").write_text("short\n")
-    assert corpus(refused, project, "x.txt")[0]== "no text to train on: of 1 documents read, 1 too short"
+    assert corpus(refused, project, "x.txt")[0] == "no text to train on: of 1 documents read, 1 too short"
 
 
 def test_answer_start_that_does_not_match(refused, run, adapted, caplog):

@@ -12,13 +12,13 @@ from domain_adapt.corpus.decide import SourceParts
 from domain_adapt.corpus.documents import Documents, load_documents
 from domain_adapt.corpus.filters.contamination import EvaluationNgrams
 from domain_adapt.corpus.gather import gather
+from domain_adapt.corpus.jobs import Job
 from domain_adapt.corpus.mixing import Share
 from domain_adapt.corpus.part_file import PartFile
 from domain_adapt.corpus.part_work import PartRules
 from domain_adapt.corpus.selection import select
 from domain_adapt.corpus.sources import Source
 from domain_adapt.corpus.sources.base import Part
-from domain_adapt.corpus.worker import Job
 from domain_adapt.corpus.workers import prepare_parts, usable_processes
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint

@@ -10,30 +10,11 @@ import os
 import pickle
 import signal
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from domain_adapt.corpus.jobs import Failure, Job
 from domain_adapt.corpus.part_work import PartRules, Preparer
-from domain_adapt.corpus.sources.base import Part
 from domain_adapt.errors import DomainAdaptError
-
-
-@dataclass(frozen=True)
-class Job:
-    """One part, and the file that is to hold what is left of it."""
-
-    part: Part
-    path: Path
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a job was not done; ``user`` where the user can mend it."""
-
-    message: str
-    hint: str | None
-    user: bool
 
 
 def work(stream_in: Any, stream_out: Any) -> None:
@@ -52,8 +33,11 @@ def work(stream_in: Any, stream_out: Any) -> None:
             answer = Failure(error.message, error.hint, user=True)
         except Exception as error:  # told to the process that asked, which knows what to do with it
             answer = Failure(f"{job.part.name}: {type(error).__name__}: {error}", None, user=False)
-        pickle.dump(answer, stream_out)
-        stream_out.flush()
+        try:
+            pickle.dump(answer, stream_out)
+            stream_out.flush()
+        except BrokenPipeError:  # whoever asked is gone; the part is done for the next one who does
+            return
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from domain_adapt.corpus.jobs import Failure, Job
 from domain_adapt.corpus.part_work import PartRules, Preparer
-from domain_adapt.corpus.worker import Failure, Job
 from domain_adapt.errors import DomainAdaptError
 
 # Below it starting processes (half a second each, at most) costs more than they save.

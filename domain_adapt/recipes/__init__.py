@@ -12,6 +12,7 @@ from domain_adapt.recipes.corpus_tables import (
     HubSource,
     SelectionSettings,
     SourceSpec,
+    TaskSource,
 )
 from domain_adapt.recipes.loading import (
     Recipe,
@@ -20,6 +21,7 @@ from domain_adapt.recipes.loading import (
     load_any,
     load_domain,
     load_task,
+    task_corpus_recipe,
 )
 from domain_adapt.recipes.rendering import render
 from domain_adapt.recipes.schema import (
@@ -68,6 +70,7 @@ __all__ = [
     "SourceSpec",
     "TaskData",
     "TaskRecipe",
+    "TaskSource",
     "TextClassificationSettings",
     "TokenClassificationSettings",
     "corpus_recipe",
@@ -76,4 +79,5 @@ __all__ = [
     "load_domain",
     "load_task",
     "render",
+    "task_corpus_recipe",
 ]

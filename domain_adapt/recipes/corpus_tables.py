@@ -68,7 +68,17 @@ class GcideSource(SourceTable):
     kind: Literal["gcide"] = "gcide"
 
 
-SourceSpec = Annotated[FilesSource | HubSource | HpoSource | CdmSource | GcideSource, Field(discriminator="kind")]
+class TaskSource(SourceTable):
+    """The texts of a task's training data, without their labels (Gururangan et al. 2020, task-adaptive pretraining)."""
+
+    kind: Literal["task"] = "task"
+    name: str = Field(description="a task of `domain-adapt recipes`, or a folder such as ./my-task")
+    domain: str | None = Field(None, description="whose data; unset takes the task's first")
+
+
+SourceSpec = Annotated[
+    FilesSource | HubSource | HpoSource | CdmSource | GcideSource | TaskSource, Field(discriminator="kind")
+]
 
 
 class FilterSettings(Table):
