@@ -20,6 +20,7 @@ from domain_adapt.corpus.vocabulary import words_of
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.evaluation_texts import task_texts
 from domain_adapt.recipes import DomainRecipe, find_recipes, load_domain
+from domain_adapt.report.corpus_page import corpus_page
 from domain_adapt.stages import base_assignments
 from domain_adapt.workspace import Workspace
 
@@ -90,6 +91,17 @@ def show(
     return Shown(recipe, start.name, documents, found)
 
 
+def page(shown: Shown) -> str:
+    """Returns one self-contained HTML page about a corpus."""
+    documents = shown.documents
+    return corpus_page(
+        shown.as_json(),
+        samples=sample_documents(documents),
+        dropped=dropped_documents(documents),
+        clusters=near_duplicates(documents),
+    )
+
+
 def general_counts() -> Counter[str]:
     """Returns how often general English has each word, in ten thousand million words, from the package ``wordfreq``.
 
@@ -128,9 +140,7 @@ def texts_of_tasks(domain: str, profile_name: str, workspace: Workspace) -> dict
         if kind != "task":
             continue
         try:
-            found[folder.name] = list(
-                task_texts(folder.name, domain=domain, workspace=workspace, profile=profile_name)
-            )
+            found[folder.name] = list(task_texts(folder.name, domain=domain, workspace=workspace, profile=profile_name))
         except DomainAdaptError as error:
             logger.info("not compared with the task %s: %s", folder.name, error.message)
     return found

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 # Of a long document a piece of so many characters is taken, some ten pages, so that many documents have a say.
 _PIECE = 20_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,3 @@ def even_sample(documents: int, characters: int, budget: int) -> Sample:
         return Sample(1.0, None)
     mean = characters / documents
     return Sample(min(1.0, budget / (documents * min(mean, _PIECE))), _PIECE)
-
-
-def every(items: Iterable[T], wanted: int, total: int) -> Iterator[tuple[int, T]]:
-    """Yields ``wanted`` of ``total`` items (all, if there are fewer), evenly spread, each with its place."""
-    share = min(1.0, wanted / max(1, total))
-    for number, item in enumerate(items):
-        if int((number + 1) * share + 1e-9) > int(number * share + 1e-9):
-            yield number, item
