@@ -124,6 +124,37 @@ def doctor_command(
         print(f"\n{warning}")
 
 
+@app.command("assess")
+def assess_command(
+    domain: Annotated[str, typer.Argument(help="a domain of `domain-adapt recipes`, or a folder such as ./my-domain")],
+    base: BaseOption = None,
+    profile: Profile = "quick",
+    overrides: Overrides = [],  # noqa: B006  (typer copies it)
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON: nats a token, seconds")] = False,
+) -> None:
+    """Say whether adapting a base to a domain is worth it, and why, before anything is trained.
+
+    Prepares the text, compares it with general English, and measures for half a minute how long stage 1 will take here.
+    """
+    import json
+
+    from rich.console import Console
+
+    prepare_process()
+    from domain_adapt.assess import assess
+    from domain_adapt.report.corpus_tables import reason_table
+
+    found = assess(domain, base, profile=profile, overrides=overrides)
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2))
+        return
+    print(f"{found.base} to {found.domain}: {found.verdict.outcome}")
+    Console(width=None if sys.stdout.isatty() else 100).print(reason_table(found.as_json()["reasons"]))
+    print(f"stage 1: {found.cost()}")
+    for warning in found.warnings:
+        print(f"\n{warning}")
+
+
 @app.command("checkpoints")
 def checkpoints_command() -> None:
     """List the published checkpoints."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain_adapt.cli_options import Overrides, Profile
+from domain_adapt.cli_options import BaseOption, Overrides, Profile
 from domain_adapt.cli_process import prepare_process
+from domain_adapt.errors import DomainAdaptError
 
 if TYPE_CHECKING:
     from domain_adapt.corpus.documents import Documents
+    from domain_adapt.corpus_show import Shown
 
 
 class Executor(StrEnum):
@@ -88,3 +91,61 @@ def _prepare(
     plan = domain_plan(domain, profile=profile, overrides=overrides)
     slurm = SlurmOptions(slurm_partition, slurm_time) if slurm_partition else None
     return prepare_at_scale(plan, Workspace(), executor=executor.value, tasks=tasks, slurm=slurm)
+
+
+@corpus_app.command("show")
+def show_command(
+    domain: Domain,
+    html: Annotated[
+        Path | None, typer.Option(help="write a page to this file, with examples of what was kept and dropped")
+    ] = None,
+    base: BaseOption = None,
+    profile: Profile = "quick",
+    overrides: Overrides = [],  # noqa: B006  (typer copies it)
+    processes: Annotated[int, typer.Option(help="processes that read; 0 is one for each usable CPU")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Show what the text of a domain is like: how much, how long, how near to general English and to the tasks.
+
+    Prepares the text first if that was not done. Counts tokens with the base's tokenizer.
+    """
+    prepare_process()
+    from domain_adapt.corpus_show import page, show
+
+    shown = show(domain, base=base, profile_name=profile, overrides=overrides, processes=processes)
+    if html is not None:
+        write_page(html, page(shown))
+    if as_json:
+        print(json.dumps(shown.as_json(), indent=2, ensure_ascii=False))
+        return
+    _print(shown)
+    if html is not None:
+        print(f"page: {html}")
+
+
+def write_page(path: Path, text: str) -> None:
+    """Writes a page; a folder that cannot be written to is the user's to mend."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DomainAdaptError(f"--html: {path}: {error.strerror}") from error
+
+
+def _print(shown: Shown) -> None:
+    from rich.console import Console
+
+    from domain_adapt.report import corpus_tables as tables
+
+    values = shown.as_json()
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    print(f"{values['domain']}: {values['folder']}, tokens of {values['base']}")
+    console.print(tables.size_table(values))
+    if values["dropped"] or values["scrubbed"]:
+        console.print(tables.dropped_table(values))
+    for table in (tables.length_table, tables.distance_table):
+        console.print(table(values))
+    print(tables.fertility_text(values))
+    console.print(tables.term_table(values))
+    if values["is_estimated"]:
+        print(f"estimated: from an even sample of {values['sampled_characters']:,} characters")
