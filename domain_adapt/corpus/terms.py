@@ -56,7 +56,8 @@ def typical_terms(counts: Mapping[str, int], general: Mapping[str, float], most:
         expected = there or unseen  # with 0 the variance of a word that only the domain has would hide it
         prior = _PRIOR_WORDS * expected / general_total
         score = log_odds(count, total, expected, general_total, prior, _PRIOR_WORDS)
-        terms.append(Term(word, score, count, 1e6 * count / total, 1e6 * there / general_total))
+        if score > 0:
+            terms.append(Term(word, score, count, 1e6 * count / total, 1e6 * there / general_total))
     return sorted(terms, key=lambda term: (-term.score, term.word))[:most]
 
 

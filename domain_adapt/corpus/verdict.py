@@ -10,7 +10,7 @@ Outcome = Literal["adapt", "adapt, but expect little", "do not adapt"]
 
 FEW_TOKENS, TOO_FEW_TOKENS = 100_000, 10_000
 FAR_OVERLAP, NEAR_OVERLAP = 0.35, 0.50
-MORE_SUBWORDS = 1.10
+MORE_SUBWORDS = 0.10
 HIGHER_LOSS = 0.10
 
 
@@ -108,7 +108,7 @@ def _tokens(figures: Figures) -> Reason:
 
 
 def _overlap(figures: Figures) -> Reason:
-    share = figures.overlap
+    share = round(figures.overlap, 3)  # as it is shown
     if not figures.overlap_words:
         return Reason("overlap", "unknown", "neither", "There are no words to compare.")
     speaks: Speaks = "for" if share <= FAR_OVERLAP else "against" if share >= NEAR_OVERLAP else "neither"
@@ -126,10 +126,10 @@ def _fertility(figures: Figures) -> Reason:
         return Reason(
             "fertility", f"{here:.3f} subwords a word", "neither", "There is no general text to compare with."
         )
-    more = here / there - 1
-    speaks: Speaks = "for" if here >= MORE_SUBWORDS * there else "neither"
-    compared = f"{abs(more):.0%} {'more' if more >= 0 else 'fewer'} than in general English"
-    text = f"{compared}; from {MORE_SUBWORDS - 1:.0%} more (rule of thumb) the base lacks words of the domain."
+    more = round(here / there - 1, 3)
+    speaks: Speaks = "for" if more >= MORE_SUBWORDS else "neither"
+    compared = f"{abs(more):.1%} {'more' if more >= 0 else 'fewer'} than in general English"
+    text = f"{compared}; from {MORE_SUBWORDS:.0%} more (rule of thumb) the base lacks words of the domain."
     return Reason("fertility", f"{here:.3f} subwords a word, {there:.3f} in general English", speaks, text)
 
 
@@ -138,11 +138,11 @@ def _loss(figures: Figures) -> Reason:
     if here is None or there is None:
         text = "The base has no trained LM head, so its masked-LM loss would mean nothing and is not measured."
         return Reason("loss", "not measured", "neither", text)
-    more = here - there
+    more = round(here - there, 3)
     speaks: Speaks = "for" if more >= HIGHER_LOSS else "against" if more <= 0 else "neither"
     text = {
-        "for": f"Higher by {more:.2f}, at least {HIGHER_LOSS:g}: the domain's text is new to the base.",
+        "for": f"Higher by {more:.3f}, at least {HIGHER_LOSS:g}: the domain's text is new to the base.",
         "against": "Not higher: the base predicts the domain's text as well as general English.",
-        "neither": f"Higher by {more:.2f}, less than {HIGHER_LOSS:g}: about as hard as general English.",
+        "neither": f"Higher by {more:.3f}, less than {HIGHER_LOSS:g}: about as hard as general English.",
     }[speaks]
     return Reason("loss", f"{here:.3f} nats a token, {there:.3f} in general English", speaks, text)

@@ -69,7 +69,7 @@ def _cards(profile: Mapping[str, Any]) -> str:
         (f"{profile['words']:,}", "words"),
         (f"{profile['tokens']:,}", tokens_heading(profile)),
         (f"{profile['fertility']:.3f}", "subwords a word"),
-        (f"{profile['overlaps'][0]['share']:.1%}", "of frequent words are general English"),
+        (f"{profile['overlaps'][0]['share']:.1%}", "frequent words in common with general English"),
     ]
     cards = "".join(f'<div class="card"><b>{value}</b><span>{escape(name)}</span></div>' for value, name in figures)
     return f'<div class="cards">{cards}</div>'
@@ -132,8 +132,9 @@ def _nearness(profile: Mapping[str, Any]) -> str:
     compared = "" if general is None else f"; entries of a general dictionary, {general:.3f}"
     return (
         "<p>The share that the most frequent words of this corpus, without stop words, have in common with those of "
-        "general English and of each task&#8217;s text (Gururangan et al. 2020, figure 2: news 54 %, reviews 35 %, "
-        "biomedical papers 27 %, computer science papers 19 % in common with the text RoBERTa was trained on).</p>"
+        "general English and of each task&#8217;s text (Gururangan et al. 2020, figure 2: in common with the text that "
+        "RoBERTa was trained on, news have 54&nbsp;%, reviews 35&nbsp;%, biomedical papers 27&nbsp;%, computer science "
+        "papers 19&nbsp;%).</p>"
         f"<figure>{bar_plot('overlap', bars, 'most frequent words in common', percent=True)}</figure>"
         + _table(["text", "#in common", "#of so many words each"], rows)
         + f"<h3>Subwords a word</h3><p>The base splits a word of this corpus into {profile['fertility']:.3f} subwords"

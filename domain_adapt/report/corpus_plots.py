@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Colours that stand for variables of the page's style sheet, so that a plot follows light and dark.
 _VARIABLES = {"#010101": "var(--ink)", "#020202": "var(--accent)", "#030303": "var(--line)", "#040404": "var(--soft)"}
 _INK, _ACCENT, _LINE, _SOFT = _VARIABLES
-_WIDTH, _ROW = 7.2, 0.34  # inches: as wide as the page's text; a bar and the space around it
+_WIDTH, _ROW = 9.4, 0.34  # inches: as wide as the page's text; a bar and the space around it
 
 
 def length_plot(profile: Mapping[str, Any]) -> str:
@@ -60,8 +60,9 @@ def bar_plot(name: str, bars: Sequence[tuple[str, float]], label: str, *, percen
 
             axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         else:
-            from matplotlib.ticker import StrMethodFormatter
+            from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_xlabel(label)
         axes.grid(axis="x", color=_LINE, linewidth=0.7)

@@ -24,13 +24,13 @@ a { color: var(--accent); }
 .card b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
 .card span { color: var(--soft); font-size: .85rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+table { border-collapse: collapse; min-width: 60%; font-size: .92rem; }
+th, td { text-align: left; padding: .4rem 1.4rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; font-size: .82rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.sum td { font-weight: 600; border-bottom: 0; }
-figure { margin: .75rem 0; }
-svg { display: block; width: 100%; height: auto; }
+figure { margin: .75rem 0; overflow-x: auto; }
+svg { display: block; width: 100%; min-width: 36rem; height: auto; }
 svg text { font-family: inherit; }
 details { border: 1px solid var(--line); border-radius: .5rem; background: var(--card); margin: .5rem 0; }
 summary { cursor: pointer; padding: .5rem .9rem; font-size: .92rem; overflow-wrap: anywhere; }
