@@ -8,11 +8,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import domain_adapt
-from domain_adapt import cli, cli_finetune, cli_predict, cli_tune
+from domain_adapt import cli, cli_corpus, cli_finetune, cli_predict, cli_tune
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,7 +29,7 @@ def called(monkeypatch):
     def record(name):
         return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
-    for module in (cli, cli_finetune, cli_predict, cli_tune):
+    for module in (cli, cli_corpus, cli_finetune, cli_predict, cli_tune):
         monkeypatch.setattr(module, "prepare_process", lambda: None)
     for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("tune", "tune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
@@ -42,6 +43,15 @@ def called(monkeypatch):
     monkeypatch.setattr(sys.modules["domain_adapt.report.tables"], "study_table", lambda found: "")
     __import__("domain_adapt.data_check")
     monkeypatch.setattr(sys.modules["domain_adapt.data_check"], "check", lambda paths: calls.append(paths) or [])
+    for name in ("corpora", "corpus_show", "assess"):
+        __import__(f"domain_adapt.{name}")
+    for name in ("_prepare", "write_page", "_print"):
+        monkeypatch.setattr(cli_corpus, name, lambda *a, name=name, **o: calls.append((name, a, o)))
+    monkeypatch.setattr(sys.modules["domain_adapt.corpus_show"], "show", record("show"))
+    monkeypatch.setattr(sys.modules["domain_adapt.corpus_show"], "page", lambda shown: "")
+    assessment = SimpleNamespace(base="", domain="", verdict=SimpleNamespace(outcome=""), warnings=[], cost=str)
+    assessment.as_json = lambda: {"reasons": []}
+    monkeypatch.setattr(sys.modules["domain_adapt.assess"], "assess", lambda *a, **o: calls.append(a) or assessment)
     for predictor in (domain_adapt.QuestionAnswerer, domain_adapt.EntityTagger):
         monkeypatch.setattr(predictor, "__call__", record("predict"))
 
