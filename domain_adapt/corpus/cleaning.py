@@ -14,8 +14,8 @@ _INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u206
 _JOINER = re.compile("[\u200c\u200d]")
 # Scripts (Arabic to Myanmar, Khmer and Mongolian) and emoji in which zero-width joiners are part of the spelling.
 _JOINING_SCRIPT = re.compile("[\u0600-\u109f\u1780-\u18af\U0001f000-\U0001faff]")
-# Whitespace that is no line end; and line ends with the spaces around them.
-_SPACE_RUN = re.compile(r"[^\S\n]+")
+# Whitespace that is no line end and not one plain space already; and line ends with the spaces around them.
+_SPACE_RUN = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
 _LINE_ENDS = re.compile(r" ?\n[ \n]*")
 _SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain_adapt.corpus.cleaning import normalise
+from domain_adapt.corpus.cleaning import join_lines, mend, normalise, normalise_lines
 
 # Characters on which the rules meet: joiners beside combining marks, all kinds of line ends, surrogates.
 AWKWARD = st.text(
@@ -50,3 +50,29 @@ def test_normalised_text_can_be_encoded_and_is_composed(text: str) -> None:
 )
 def test_normalise_by_hand(text: str, expected: str) -> None:
     assert normalise(text) == expected
+
+
+@settings(deadline=None)
+@given(AWKWARD | st.text())
+def test_joined_lines_are_the_normalised_text(text: str) -> None:
+    lines = normalise_lines(text)
+    assert normalise_lines(lines) == lines
+    assert join_lines(lines) == normalise(text)
+    assert "\n\n\n" not in lines and " \n" not in lines and "\n " not in lines
+
+
+def test_lines_stay_apart_and_paragraphs_too() -> None:
+    assert normalise_lines(" a \r\n b\n\n \n c ") == "a\nb\n\nc"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The na\u00c3\u00afve patient\u00e2\u20ac\u2122s fever", "The na\u00efve patient\u2019s fever"),
+        ("fine: na\u00efve\nna\u00c3\u00afve", "fine: na\u00efve\nna\u00efve"),
+        ("Sj\u00f6gren\u2019s", "Sj\u00f6gren\u2019s"),
+        ("plain", "plain"),
+    ],
+)
+def test_text_that_was_decoded_wrongly_is_mended_line_by_line(text: str, expected: str) -> None:
+    assert mend(text) == expected
