@@ -276,13 +276,16 @@ def test_debug_shows_the_traceback(run, project, monkeypatch):
 def test_every_option_reaches_the_stage(run, project, monkeypatch):
     calls = []
     monkeypatch.setattr(sys.modules["domain_adapt.adapt"], "adapt", lambda *args, **given: calls.append((args, given)))
-    arguments = "adapt --corpus a --corpus b --name n --base x --profile long --text-field body --set a=1 --set b=2"
+    arguments = (
+        "adapt --corpus a --corpus b --task t --name n --base x --profile long --text-field body --set a=1 --set b=2"
+    )
     assert run(project, *arguments.split(), "--force")[0] == 0
     assert calls == [
         (
             (None,),
             {
                 "corpus": ["a", "b"],
+                "task": "t",
                 "name": "n",
                 "base": "x",
                 "profile": "long",

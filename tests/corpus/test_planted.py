@@ -174,7 +174,7 @@ def test_several_processes_give_the_same_documents(
     assert list(many.texts()) == list(one.texts())
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.many_processes)])
 def test_an_executor_gives_the_same_documents(
     planted: Path,
     prepared: Callable[..., Documents],
