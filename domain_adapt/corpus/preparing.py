@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ from domain_adapt.workspace import Workspace, staged_folder
 DOCUMENTS_FORMAT = 1
 # Characters read for each token that a source may give: few texts have more, and none has less than one.
 _CHARACTERS_PER_TOKEN = 12
+_DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -175,10 +178,19 @@ def plan_work(plan: CorpusPlan, workspace: Workspace) -> list[_Work]:
     """Returns the jobs of every source."""
     folder = workspace.cache / "parts" / plan.rules.key[:16]
     folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     work = []
     for source, (documents, characters) in zip(plan.sources, plan.limits(), strict=True):
         work.append(_Work([_job(part, folder) for part in source.parts()], documents, characters))
     return work
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what killed processes left behind; no part takes as long as a day."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):  # swept by another process
+            if time.time() - path.stat().st_mtime > _DAY_SECONDS:
+                path.unlink()
 
 
 def _job(part: Part, folder: Path) -> Job:

@@ -163,3 +163,30 @@ def test_a_killed_preparation_goes_on_and_ends_the_same(tmp_path: Path, plan: Ca
     found = json.loads(result.stdout)
     assert found.pop("folder").endswith(whole.folder.name)
     assert found == whole.statistics
+
+
+def test_lines_of_many_documents_are_cut_and_paragraphs_come_once(
+    tmp_path: Path, plan: Callable[..., CorpusPlan]
+) -> None:
+    repeated = "Ask your doctor or nurse whether this applies to you."
+    words = ("fever", "cough", "asthma", "gout", "anaemia", "eczema")
+    own = [(f"What helps against {word} is rest.", f"Of {word} much is not known yet.") for word in words]
+    texts = [f"{one}\nPage {number} of 6\n\n{repeated}\n\n{two}" for number, (one, two) in enumerate(own)]
+    (tmp_path / "x.json").write_text(json.dumps([*texts, "Page 5 of 9"]))
+    keys = {"filters": {"boilerplate_documents": 5}, "deduplicate": {"paragraphs": True}, "min_characters": 5}
+    documents = prepare_documents(plan("x.json", **keys), Workspace(tmp_path))
+    assert list(documents.texts()) == [f"{one}\n\n{two}" for one, two in own]
+    assert documents.statistics["dropped"] == {"only repeated text": 1}
+
+
+def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path: Path, plan: Callable[..., CorpusPlan]) -> None:
+    (tmp_path / "x.jsonl").write_text(lines(3))
+    prepare_documents(plan("x.jsonl"), Workspace(tmp_path))
+    (folder,) = (tmp_path / ".cache" / "parts").iterdir()
+    old, new = folder / ".a.parquet.1.tmp", folder / ".b.parquet.2.tmp"
+    old.touch()
+    new.touch()
+    os.utime(old, (1, 1))
+    prepare_documents(plan("x.jsonl", deduplicate={"paragraphs": False}, filters={"min_words": 50}, holdout=0.1,
+                           select={"by": "tf-idf", "to": "x.jsonl", "keep": 0.5}), Workspace(tmp_path))  # fmt: skip
+    assert not old.exists() and new.exists()
