@@ -1,5 +1,6 @@
-"""Selection: the documents of a corpus that are nearest to a task's text."""
+"""The part of a corpus that is nearest to a task's text."""
 
-from domain_adapt.corpus.selection.choosing import select
+from domain_adapt.corpus.selection.basics import Batches, Progress
+from domain_adapt.corpus.selection.selecting import select
 
-__all__ = ["select"]
+__all__ = ["Batches", "Progress", "select"]
