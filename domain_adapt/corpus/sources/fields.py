@@ -12,7 +12,7 @@ from domain_adapt.corpus.sources.template import parse_template
 from domain_adapt.corpus.sources.textfile import Item, Opened, field_hint, listed
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 
-_MISSING = object()
+MISSING = object()
 # Names kept for the message about a field that no row had; JSON rows may use data as names.
 _MAX_COLUMNS = 200
 _CHUNK = 1 << 20
@@ -93,7 +93,7 @@ class Fields:
     def _text(self, row: Mapping[str, Any], place: int | str) -> str:
         if self._template is None:
             value = lookup(row, self._file.text_field)
-            if value is _MISSING:
+            if value is MISSING:
                 strings = [key for key, value in row.items() if isinstance(value, str)]
                 problem = f"no field {self._file.text_field!r}; found: {listed(row)}"
                 raise self._opened.error(place, problem, field_hint(self._file, strings))
@@ -103,9 +103,9 @@ class Fields:
         values = {}
         for field in self._template.fields:
             value = lookup(row, field)
-            if value is not _MISSING:
+            if value is not MISSING:
                 self._unseen.discard(field)
-            values[field] = self._string(None if value is _MISSING else value, field, place, numbers=True)
+            values[field] = self._string(None if value is MISSING else value, field, place, numbers=True)
         return self._template.render(values)
 
     def _string(self, value: object, field: str, place: int | str, *, numbers: bool) -> str:
@@ -143,16 +143,19 @@ class Fields:
 
 
 def lookup(row: Mapping[str, Any], field: str) -> Any:
-    """Returns the value of a field, None for null; ``a.b`` is the field of that name, or field b of the object a."""
+    """Returns the value of a field, None for null, ``MISSING`` if there is none.
+
+    ``a.b`` is the field of that name, or field b of the object a.
+    """
     if field in row:
         return row[field]
     outer, dot, inner = field.partition(".")
     if not dot or outer not in row:
-        return _MISSING
+        return MISSING
     value = row[outer]
     if value is None:
         return None
-    return lookup(value, inner) if isinstance(value, Mapping) else _MISSING
+    return lookup(value, inner) if isinstance(value, Mapping) else MISSING
 
 
 def _kind(value: object) -> str:

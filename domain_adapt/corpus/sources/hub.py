@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from domain_adapt.corpus.sources.base import Document, Part, SourceInfo, Unreadable
-from domain_adapt.corpus.sources.fields import lookup
+from domain_adapt.corpus.sources.fields import MISSING, lookup
 from domain_adapt.corpus.sources.template import parse_template
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.fingerprint import fingerprint, hash_files
@@ -123,7 +123,7 @@ class HubPart:
 def _text(row: Mapping[str, Any], spec: HubSource) -> str:
     template = parse_template(spec.template) if spec.template else None
     fields = template.fields if template else (spec.text_field,)
-    missing = next((field for field in fields if field.split(".")[0] not in row), None)
+    missing = next((field for field in fields if lookup(row, field) is MISSING), None)
     if missing is not None:
         columns = ", ".join(row)
         hint = did_you_mean(missing, row) or "set text_field or template in the recipe"

@@ -70,6 +70,8 @@ def test_fingerprint_of_a_local_folder_follows_its_files_and_not_its_place(local
     ("keys", "message"),
     [
         ({"text_field": "texts"}, "set: no column 'texts'; found: id, text, n"),
+        ({"text_field": "text.body"}, "set: no column 'text.body'; found: id, text, n"),
+        ({"template": "{text} {n.part}"}, "set: no column 'n.part'; found: id, text, n"),
         ({"text_field": "n"}, "set: column 'n': expected strings, found int"),
         ({"split": "test"}, r"set: cannot be read \(test\): Bad split: test"),
         ({"config": "nope"}, "set: cannot be read"),
@@ -78,6 +80,12 @@ def test_fingerprint_of_a_local_folder_follows_its_files_and_not_its_place(local
 def test_what_the_data_set_lacks_is_named(local: Path, tmp_path: Path, keys: dict[str, str], message: str) -> None:
     with pytest.raises(DomainAdaptError, match=message):
         list(documents_of(open_source(HubSource(id="set", **keys), tmp_path)))
+
+
+def test_a_template_takes_several_columns(local: Path, tmp_path: Path) -> None:
+    source = open_source(HubSource(id="set", template="{id}: {text}", id_field="none"), tmp_path)
+    texts = [document.text for document in documents_of(open_source(HubSource(id="set"), tmp_path))]
+    assert [document.text.partition(": ")[2] for document in documents_of(source)] == texts
 
 
 def test_the_revision_is_resolved_once_and_the_commit_is_what_counts(hub: list[str], tmp_path: Path) -> None:
