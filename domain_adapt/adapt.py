@@ -79,10 +79,7 @@ def adapt(
             base, profile = first.ref, "quick"
             name = name or f"{first.name}-{Path(task).name}-texts"
     with meet() as meeting:
-        if task is None:
-            recipe, subject = _recipe(domain, corpus, name, base, profile, text_field, overrides, workspace)
-        else:
-            recipe, subject = _task_recipe(task, domain, name, [*overrides, *base_assignments(base)], workspace)
+        recipe, subject = _recipe(domain, corpus, task, name, base, profile, text_field, overrides, workspace)
         values = recipe.values
         plan = corpus_plan(recipe, workspace)
         start = meeting.main_first(
@@ -110,6 +107,7 @@ def adapt_fingerprint(recipe: DomainRecipe, base: Base, plan: CorpusPlan | None)
 def _recipe(
     domain: str | None,
     corpus: Sequence[str | Path],
+    task: str | None,
     name: str | None,
     base: str | None,
     profile: str,
@@ -119,6 +117,8 @@ def _recipe(
 ) -> tuple[Recipe[DomainRecipe], str]:
     """Returns the recipe and the domain of its text; the arguments are those of :func:`adapt`."""
     assignments = [*overrides, *base_assignments(base)]
+    if task is not None:
+        return _task_recipe(task, domain, name, assignments, workspace)
     if corpus and domain is None:
         if name is None:
             raise DomainAdaptError("--corpus needs a name for the checkpoint", hint="add --name my-domain")

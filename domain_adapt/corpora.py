@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,10 +25,8 @@ from domain_adapt.recipes import (
     load_domain,
     load_task,
 )
-from domain_adapt.training.progress import Meter, meter
+from domain_adapt.training.progress import meter
 from domain_adapt.workspace import Workspace
-
-logger = logging.getLogger(__name__)
 
 
 def corpus_plan(recipe: Recipe[DomainRecipe], workspace: Workspace) -> CorpusPlan:
@@ -94,27 +91,20 @@ def domain_plan(
     return corpus_plan(recipe, workspace)
 
 
-class PartMeter:
-    """Shows how far the reading of the sources is, in bytes where their sizes are known."""
-
-    def __init__(self, progress: Meter) -> None:
-        self._progress = progress
-
-    def __call__(self, done: PartProgress) -> None:
-        """Shows the parts that are done."""
-        parts = f"{done.parts_done:,} of {done.parts:,} parts"
-        if done.bytes:
-            self._progress.expect(done.bytes)
-            self._progress.update(done.bytes_done, f"{done.bytes_done / 1e6:,.1f} MB, {parts}")
-        else:
-            self._progress.update(done.parts_done, parts)
-
-
 @contextmanager
-def reading() -> Iterator[PartMeter]:
-    """Yields what shows the progress of :func:`prepare_documents`."""
+def reading() -> Iterator[Callable[[PartProgress], None]]:
+    """Yields what shows how far :func:`prepare_documents` is, in bytes where the sizes of the parts are known."""
     with meter("reading the corpus") as progress:
-        yield PartMeter(progress)
+
+        def show(done: PartProgress) -> None:
+            parts = f"{done.parts_done:,} of {done.parts:,} parts"
+            if done.bytes:
+                progress.expect(done.bytes)
+                progress.update(done.bytes_done, f"{done.bytes_done / 1e6:,.1f} MB, {parts}")
+            else:
+                progress.update(done.parts_done, parts)
+
+        yield show
 
 
 def _source(spec: SourceSpec, folder: Path, workspace: Workspace) -> Source:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from domain_adapt.bases import load_tokenizer, resolve_base
 from domain_adapt.corpora import open_documents
-from domain_adapt.corpus.documents import CLUSTERS, DROPPED, Documents
+from domain_adapt.corpus.documents import CLUSTERS, Documents, dropped_path
 from domain_adapt.corpus.profile import CorpusProfile, profile
 from domain_adapt.corpus.vocabulary import words_of
 from domain_adapt.errors import DomainAdaptError
@@ -168,22 +167,14 @@ def sample_documents(documents: Documents, count: int = _SAMPLES) -> list[list[d
 
 def dropped_documents(documents: Documents, count: int = _SAMPLES) -> dict[str, list[dict[str, str]]]:
     """Returns ``count`` of the documents (id, source, detail, text) that were dropped for each reason."""
-    reasons = {_plain(reason): reason for reason in documents.statistics["dropped"]}
-    return {
-        reasons.get(_plain(path.stem), path.stem): _read(path, count)
-        for path in sorted((documents.folder / DROPPED).glob("*.jsonl"))
-    }
+    paths = {reason: dropped_path(documents.folder, reason) for reason in documents.statistics["dropped"]}
+    return {reason: _read(path, count) for reason, path in paths.items() if path.exists()}
 
 
 def near_duplicates(documents: Documents, count: int = _CLUSTERS) -> list[dict[str, Any]]:
     """Returns ``count`` clusters of near duplicates: ``kept`` and ``dropped`` ids, and the beginning of the texts."""
     path = documents.folder / CLUSTERS
     return _read(path, count) if path.exists() else []
-
-
-def _plain(name: str) -> str:
-    """Returns what a reason and the name of its file have in common."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _read(path: Path, count: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -261,3 +262,26 @@ def _adapted_once(tmp_path_factory: pytest.TempPathFactory, tiny_model_folder: P
 def adapted(_adapted_once: Path, tmp_path: Path) -> Project:
     """A copy of a project in which ``heart@v1`` has been published."""
     return Project(Workspace(Path(shutil.copytree(_adapted_once, tmp_path / "adapted"))))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """``run(project, "adapt", ...)`` is the command line in this process; returns exit code, stdout and stderr."""
+
+    from domain_adapt import cli, cli_corpus, cli_finetune
+
+    def run(project: Project, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(project.root)
+        monkeypatch.setattr(sys, "argv", ["domain-adapt", *arguments])
+        for module in (cli, cli_corpus, cli_finetune):  # process-wide settings have tests of their own
+            monkeypatch.setattr(module, "prepare_process", lambda: None)
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

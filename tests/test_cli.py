@@ -7,29 +7,6 @@ import sys
 
 import pytest
 
-from domain_adapt import cli, cli_finetune
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """``run(project, "adapt", ...)`` is the command line in this process; returns exit code, stdout and stderr."""
-
-    def run(project, *arguments):
-        monkeypatch.chdir(project.root)
-        monkeypatch.setattr(sys, "argv", ["domain-adapt", *arguments])
-        for module in (cli, cli_finetune):  # process-wide settings have tests of their own
-            monkeypatch.setattr(module, "prepare_process", lambda: None)
-        capsys.readouterr()
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
 
 @pytest.fixture
 def refused(run):

@@ -1,10 +1,11 @@
 import importlib.util
 import json
 import sys
+from functools import partial
 
 import pytest
 
-from domain_adapt import cli, cli_corpus, corpus_show
+from domain_adapt import corpus_show
 from domain_adapt.corpora import open_documents
 from domain_adapt.corpus_show import dropped_documents, near_duplicates, page, sample_documents, show
 from domain_adapt.errors import DomainAdaptError
@@ -60,21 +61,8 @@ def test_a_task_whose_data_is_wrong_is_passed_over(project, caplog):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, project):
-    def run(*arguments):
-        monkeypatch.chdir(project.root)
-        monkeypatch.setattr(sys, "argv", ["domain-adapt", *arguments])
-        for module in (cli, cli_corpus):
-            monkeypatch.setattr(module, "prepare_process", lambda: None)
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stopped:
-            code = stopped.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+def run(run, project):
+    return partial(run, project)
 
 
 def test_the_command(run, project):

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from domain_adapt.corpus.data_set import describe_data_set
 from domain_adapt.corpus.packing import Tokens
-from domain_adapt.workspace import write_json
 
 _DATA = "data-00000-of-00001.arrow"
 COLUMN = "input_ids"
@@ -34,18 +34,8 @@ def write_blocks(folder: Path, chunks: Iterable[Tokens], block_size: int, name: 
         for chunk in chunks:
             file.write(np.ascontiguousarray(chunk, dtype=np.int32).data)
             count += len(chunk)
-    _write_arrow(raw, folder, count, block_size)
+    _write_arrow(raw, folder, count, block_size, name)
     raw.unlink()
-    state: dict[str, object] = {
-        "_data_files": [{"filename": _DATA}],
-        "_fingerprint": name,
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
-    }
-    write_json(folder / "state.json", state)
     return count
 
 
@@ -59,11 +49,11 @@ def read_blocks(folder: Path, block_size: int) -> Tokens:
     return tokens.reshape(-1, block_size)
 
 
-def _write_arrow(raw: Path, folder: Path, count: int, block_size: int) -> None:
+def _write_arrow(raw: Path, folder: Path, count: int, block_size: int, name: str) -> None:
     import datasets  # seconds that a reader need not pay
 
     features = datasets.Features({COLUMN: datasets.List(datasets.Value("int32"), length=block_size)})
-    datasets.DatasetInfo(features=features).write_to_directory(str(folder))
+    describe_data_set(folder, features, [_DATA], name)
     schema = features.arrow_schema
     with (
         pa.OSFile(str(folder / _DATA), "wb") as sink,

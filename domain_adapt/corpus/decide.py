@@ -117,12 +117,12 @@ def _near(files: Sequence[PartFile], kept: npt.NDArray[np.int64], settings: Corp
         first = done = 0
         with path.open("wb") as stream:
             for file in files:
-                documents = file.column("digest").length()
+                documents = file.rows
                 mine = kept[(kept >= first) & (kept < first + documents)] - first
                 if len(mine):
                     rows = numbers(file.column("signature"), np.uint32)[0].reshape(-1, width)
                     stream.write(np.ascontiguousarray(rows[mine]).data)
-                    lengths[done : done + len(mine)] = _characters(file)[mine]
+                    lengths[done : done + len(mine)] = file.column("characters").to_numpy()[mine]
                 first, done = first + documents, done + len(mine)
         if not len(kept):
             return kept
@@ -130,13 +130,6 @@ def _near(files: Sequence[PartFile], kept: npt.NDArray[np.int64], settings: Corp
         found = near_duplicates([signatures], lengths, settings.deduplicate.near)
         del signatures
     return kept[found]
-
-
-def _characters(file: PartFile) -> npt.NDArray[np.int64]:
-    import pyarrow.compute as pc
-
-    lengths: npt.NDArray[np.int64] = pc.utf8_length(file.column("text")).to_numpy().astype(np.int64)
-    return lengths
 
 
 def _hashes(files: Sequence[PartFile], column: str, kept: Mask) -> list[npt.NDArray[np.uint64]]:

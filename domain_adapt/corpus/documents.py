@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,12 @@ class Documents:
         for batch in self.batches():
             for text in batch.column("text"):
                 yield text.as_py()
+
+
+def dropped_path(folder: Path, reason: str) -> Path:
+    """Returns the file of the first documents that were dropped for a reason."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", reason).strip("-")
+    return folder / DROPPED / f"{name}.jsonl"
 
 
 def load_documents(folder: Path) -> Documents:

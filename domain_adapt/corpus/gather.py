@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,12 +16,13 @@ import pyarrow as pa
 
 from domain_adapt.corpus.batching import batched
 from domain_adapt.corpus.cleaning import join_lines
+from domain_adapt.corpus.data_set import describe_data_set
 from domain_adapt.corpus.decide import BEYOND_LIMIT, KEPT, NEAR_DUPLICATE, REASONS, Decision, SourceParts, decide
 from domain_adapt.corpus.dedup import content_hash
-from domain_adapt.corpus.documents import CLUSTERS, DOCUMENTS, DROPPED, STATISTICS, TIMINGS
+from domain_adapt.corpus.documents import CLUSTERS, DOCUMENTS, DROPPED, STATISTICS, TIMINGS, dropped_path
 from domain_adapt.corpus.filters.base import Dropped
 from domain_adapt.corpus.near_duplicates import clusters
-from domain_adapt.corpus.part_file import SAMPLES, PartSummary
+from domain_adapt.corpus.part_file import SAMPLE_CHARACTERS, SAMPLES, PartSummary
 from domain_adapt.corpus.repeats import cut_lines, cut_paragraphs
 from domain_adapt.corpus.sources import SourceInfo
 from domain_adapt.errors import DomainAdaptError
@@ -32,7 +32,6 @@ from domain_adapt.workspace import write_json
 _SCHEMA = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("source", pa.string())])
 _FILE_BYTES = 256 << 20  # text in one Arrow file
 _CLUSTER_CHARACTERS = 600  # of each text shown in a cluster
-
 
 Batches = Callable[[], Iterator[list[str]]]
 Select = Callable[[Batches], npt.NDArray[np.bool_]]
@@ -46,7 +45,6 @@ def gather(
     settings: CorpusSettings,
     *,
     select: Select | None,
-    on_documents: Callable[[int], None],
 ) -> None:
     """Writes the documents that stay, statistics and samples of what was dropped into ``folder``.
 
@@ -57,7 +55,6 @@ def gather(
         infos: Whose text each source is, and its fingerprint.
         settings: The recipe's corpus table.
         select: Given a function that yields all texts in batches, as often as it is called, returns which stay.
-        on_documents: Called with the documents done so far.
 
     Raises:
         DomainAdaptError: If no document stays.
@@ -76,8 +73,7 @@ def gather(
             summary.add(file.summary())
         result.read.append((summary.read, summary.characters_read))
         result.summary.add(summary)
-    finals = _final_texts(sources, decision, on_documents)
-    chosen = _chosen(finals, result, settings.min_characters, selected)
+    chosen = _chosen(_final_texts(sources, decision), result, settings.min_characters, selected)
     _write_documents(folder / DOCUMENTS, name, chosen)
     _write_samples(folder, sources, decision, result)
     clock.start("")
@@ -133,11 +129,7 @@ class _Final:
     origin: str
 
 
-def _final_texts(
-    sources: Sequence[SourceParts],
-    decision: Decision,
-    on_documents: Callable[[int], None] = lambda documents: None,
-) -> Iterator[_Final]:
+def _final_texts(sources: Sequence[SourceParts], decision: Decision) -> Iterator[_Final]:
     """Yields every document that stays."""
     ends = np.cumsum(decision.paragraph_counts)
     number = 0
@@ -152,7 +144,6 @@ def _final_texts(
                         text = cut_lines(text, decision.boilerplate)
                     yield _Final(index, identifier, join_lines(text), origin)
                 number += 1
-            on_documents(number)
 
 
 def _chosen(
@@ -196,17 +187,7 @@ def _write_documents(folder: Path, name: str, documents: Iterator[tuple[str, str
         files.append("data-00000.arrow")
         writer = pa.ipc.new_stream(str(folder / files[-1]), _SCHEMA)
     writer.close()
-    datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(_SCHEMA)).write_to_directory(str(folder))
-    state: dict[str, object] = {
-        "_data_files": [{"filename": file} for file in files],
-        "_fingerprint": name[:16],
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
-    }
-    write_json(folder / "state.json", state)
+    describe_data_set(folder, datasets.Features.from_arrow_schema(_SCHEMA), files, name[:16])
 
 
 def _write_samples(folder: Path, sources: Sequence[SourceParts], decision: Decision, result: _Result) -> None:
@@ -231,7 +212,7 @@ def _write_samples(folder: Path, sources: Sequence[SourceParts], decision: Decis
             result.summary.samples.setdefault(reason, []).append(sample)
     (folder / DROPPED).mkdir()
     for reason, samples in result.summary.samples.items():
-        _write_lines(folder / DROPPED / f"{_file_name(reason)}.jsonl", samples)
+        _write_lines(dropped_path(folder, reason), samples)
     rows = [
         {
             "kept": shown[kept][0],
@@ -249,13 +230,13 @@ def _look_up(sources: Sequence[SourceParts], wanted: set[int]) -> dict[int, tupl
     ordered = sorted(wanted)
     first = 0
     for file in (file for source in sources for file in source.files):
-        count = file.column("digest").length()
+        count = file.rows
         mine = [index for index in ordered if first <= index < first + count]
         if mine:
             identifiers, texts, origins = (file.column(name) for name in ("id", "text", "source"))
             for index in mine:
                 row = index - first
-                shown[index] = (identifiers[row].as_py(), texts[row].as_py()[:2_000], origins[row].as_py())
+                shown[index] = (identifiers[row].as_py(), texts[row].as_py()[:SAMPLE_CHARACTERS], origins[row].as_py())
         first += count
     return shown
 
@@ -264,10 +245,6 @@ def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", errors="replace") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _file_name(reason: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", reason).strip("-")
 
 
 def _statistics(result: _Result, infos: Sequence[tuple[SourceInfo, str]]) -> dict[str, Any]:

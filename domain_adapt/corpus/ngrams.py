@@ -31,13 +31,20 @@ def word_ngrams(texts: Sequence[str], ngram: int) -> tuple[Hashes, Positions]:
     flat[np.arange(len(words)) + np.repeat(starts[:-1] - np.cumsum(counts) + counts, counts)] = words
     for text in np.flatnonzero(counts == 0).tolist():
         flat[starts[text]] = _text_hash(texts[text])
-    windows = max(0, len(flat) - ngram + 1)
-    grams = flat[:windows].copy()
-    for place in range(1, ngram):  # a polynomial of the words (Karp and Rabin 1987)
-        grams *= FACTOR
-        grams += flat[place : place + windows]
+    grams = roll(flat, ngram)
+    windows = len(grams)
     inside = np.arange(windows) + ngram <= np.repeat(starts[1:], filled)[:windows]
     return _mix(grams[inside]), np.concatenate([[0], np.cumsum(filled - ngram + 1)])
+
+
+def roll(words: Hashes, ngram: int) -> Hashes:
+    """Returns a hash of every run of ``ngram`` words, (words - ngram + 1,): a polynomial (Karp and Rabin 1987)."""
+    windows = max(0, len(words) - ngram + 1)
+    grams = words[:windows].copy()
+    for place in range(1, ngram if windows else 1):
+        grams *= FACTOR  # overflow is the modulo
+        grams += words[place : place + windows]
+    return grams
 
 
 def _word_hashes(folded: Sequence[str]) -> tuple[Hashes, Positions]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from domain_adapt.corpus.filters.base import Dropped
 
 SAMPLES = 100  # dropped documents of each reason that are kept for reading
-_SAMPLE_CHARACTERS = 2_000
+SAMPLE_CHARACTERS = 2_000
 _KEY = b"domain_adapt"
 _SCHEMA = pa.schema(
     [
@@ -26,6 +26,7 @@ _SCHEMA = pa.schema(
         ("id", pa.string()),
         ("text", pa.large_string()),
         ("source", pa.string()),
+        ("characters", pa.int64()),  # of the text
         ("digest", pa.binary()),  # 16 bytes of the hash of its words
         ("signature", pa.binary()),  # MinHash signature; empty where near duplicates are not looked for
         ("lines", pa.binary()),  # hashes of its lines, 8 bytes each; empty where boilerplate is not looked for
@@ -59,7 +60,7 @@ class PartSummary:
         self.dropped[why.reason] += 1
         samples = self.samples.setdefault(why.reason, [])
         if len(samples) < SAMPLES:
-            beginning = text[:_SAMPLE_CHARACTERS]
+            beginning = text[:SAMPLE_CHARACTERS]
             samples.append({"id": identifier, "source": source, "detail": why.detail, "text": beginning})
 
     def add(self, other: PartSummary) -> None:
@@ -112,6 +113,11 @@ class PartFile:
         values = json.loads(pq.read_metadata(self.path).metadata[_KEY])
         values["dropped"], values["scrubbed"] = Counter(values["dropped"]), Counter(values["scrubbed"])
         return PartSummary(**values)
+
+    @property
+    def rows(self) -> int:
+        """Documents that were kept."""
+        return int(pq.read_metadata(self.path).num_rows)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Returns one column, in memory."""

@@ -25,7 +25,7 @@ from domain_adapt.fingerprint import fingerprint
 from domain_adapt.recipes import CorpusSettings
 
 # Part of every part's key: raise it when what is done here changes.
-PART_FORMAT = 1
+PART_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,7 @@ class Preparer:
             "id": identifiers,
             "text": texts,
             "source": sources,
+            "characters": [len(text) for text in texts],
             "digest": digests,
             "signature": sketches,
             "lines": lines,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,12 @@ class CorpusPlan:
         return list(zip(documents, characters, strict=True))
 
     def fingerprint(self) -> str:
-        """Returns the SHA-256 over what decides the documents; reads the sources' files."""
+        """Returns the SHA-256 over what decides the documents; reads the sources' files, the first time."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        # Run, blocks, documents and manifest each ask for it.
         settings = self.settings
         values: dict[str, Any] = {
             "format": DOCUMENTS_FORMAT,
@@ -142,7 +147,6 @@ def prepare_documents(
     *,
     processes: int = 0,
     on_progress: Callable[[PartProgress], None] = lambda progress: None,
-    on_documents: Callable[[int], None] = lambda documents: None,
 ) -> Documents:
     """Returns the documents, from the cache if the same were prepared before.
 
@@ -153,7 +157,6 @@ def prepare_documents(
         workspace: The documents are kept in ``<cache>/documents/<fingerprint>``.
         processes: Processes that read parts; 0 is as many as this one may run on.
         on_progress: Called after each part.
-        on_documents: Called with the documents looked at when they are written.
 
     Raises:
         DomainAdaptError: If a source cannot be read.
@@ -165,7 +168,7 @@ def prepare_documents(
         progress = PartProgress(sum(len(one.jobs) for one in work), sum(j.part.size for one in work for j in one.jobs))
         for one in work:
             _prepare_missing(plan.rules, one, processes or usable_processes(), progress, on_progress)
-        gather_documents(plan, work, name, folder, on_documents)
+        gather_documents(plan, work, name, folder)
     return load_documents(folder)
 
 
@@ -220,9 +223,7 @@ def _prepare_missing(
         prepare_parts(rules, missing, processes=processes, on_done=done, is_enough=work.is_enough)
 
 
-def gather_documents(
-    plan: CorpusPlan, work: Sequence[_Work], name: str, folder: Path, on_documents: Callable[[int], None]
-) -> None:
+def gather_documents(plan: CorpusPlan, work: Sequence[_Work], name: str, folder: Path) -> None:
     """Brings finished parts together in ``folder``, which must not exist.
 
     Raises:
@@ -237,4 +238,4 @@ def gather_documents(
     if plan.settings.select.by != "none":
         chosen = partial(select, targets=plan.targets, settings=plan.settings.select, base_folder=plan.base_folder)
     with staged_folder(folder) as staging:
-        gather(staging, name, sources, infos, plan.settings, select=chosen, on_documents=on_documents)
+        gather(staging, name, sources, infos, plan.settings, select=chosen)

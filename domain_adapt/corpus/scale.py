@@ -72,7 +72,7 @@ class GatherDocuments:
         folder = documents_folder(self.workspace, self.name)
         if rank == 0 and not folder.is_dir():
             work = plan_work(self.plan, self.workspace)
-            gather_documents(self.plan, work, self.name, folder, lambda documents: None)
+            gather_documents(self.plan, work, self.name, folder)
         return data or ()
 
 

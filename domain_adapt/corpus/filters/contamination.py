@@ -15,8 +15,7 @@ import numpy.typing as npt
 from domain_adapt.corpus.cleaning import normalise
 from domain_adapt.corpus.filters.base import Dropped, Filter
 from domain_adapt.corpus.filters.lines import line_units
-
-Hashes = npt.NDArray[np.uint64]
+from domain_adapt.corpus.ngrams import Hashes, roll
 
 _WORD = re.compile(r"\w+")
 # A word that was divided at the end of its line is one again, its hyphen and line end removed.
@@ -24,8 +23,6 @@ _DIVIDED_WORD = re.compile(r"\w+(?:[-\u2010]\n\w+)*")
 _DIVISION = re.compile(r"[-\u2010]\n")
 # Words whose hashes are remembered, at some 150 bytes each; English text of 10 MB has about as many different ones.
 _REMEMBERED = 200_000
-# Any odd number with bits all over makes the places of words count; this is 2**64 divided by the golden ratio.
-_FACTOR = 0x9E3779B97F4A7C15
 # Hashes of one piece of evaluation text are gathered before they are sorted, so that memory stays near what is kept.
 _GATHERED = 1 << 20
 
@@ -67,7 +64,7 @@ def evaluation_ngrams(texts: Iterable[str], ngram: int) -> EvaluationNgrams:
     gathered: list[Hashes] = [np.empty(0, dtype=np.uint64)]
     size = 0
     for text in texts:
-        hashes = _ngram_hashes(hasher(_WORD.findall(normalise(text))), ngram)
+        hashes = roll(hasher(_WORD.findall(normalise(text))), ngram)
         gathered.append(hashes)
         size += len(hashes)
         if size >= _GATHERED:
@@ -122,7 +119,7 @@ class _Decontaminator:
         words = form.findall(text)
         if form is _DIVIDED_WORD:
             words = [_DIVISION.sub("", word) for word in words]
-        found = np.flatnonzero(self.ngrams.contain(_ngram_hashes(self.hasher(words), self.ngrams.ngram)))
+        found = np.flatnonzero(self.ngrams.contain(roll(self.hasher(words), self.ngrams.ngram)))
         if len(found):
             spans = [match.span() for match in form.finditer(text)]
             for first in found.tolist():
@@ -132,16 +129,6 @@ class _Decontaminator:
 def _forms(text: str) -> list[re.Pattern[str]]:
     """Returns what may be a word in the text: a hyphen at a line's end divides a word, or is the word's own."""
     return [_WORD, _DIVIDED_WORD] if _DIVISION.search(text) else [_WORD]
-
-
-def _ngram_hashes(words: Hashes, ngram: int) -> Hashes:
-    """Returns the hash of every n-gram, (words - ngram + 1,) uint64: a polynomial of its words' hashes modulo 2**64."""
-    count = max(0, len(words) - ngram + 1)
-    hashes = np.zeros(count, dtype=np.uint64)
-    for place in range(ngram if count else 0):
-        hashes *= np.uint64(_FACTOR)  # overflow is the modulo
-        hashes += words[place : place + count]
-    return hashes
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from domain_adapt.corpus.sources.base import Document, Unreadable
@@ -25,7 +26,7 @@ class WholeSource:
     name: str
     size: int
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The source's fingerprint."""
         return self.source.fingerprint()
