@@ -100,7 +100,9 @@ def adapt(
 def adapt_fingerprint(recipe: DomainRecipe, base: Base, plan: CorpusPlan | None) -> str:
     """Returns the SHA-256 of everything that decides the result of stage 1, without the text if there is no plan."""
     # Where text and weights lie is replaced by what they contain, so a moved folder is still the same corpus.
-    values = recipe.model_dump(exclude={"runtime", "description", "name", "base", "base_revision", "sources"})
+    values = recipe.model_dump(
+        exclude={"runtime", "description", "name", "base", "base_revision", "sources", "questions"}
+    )
     return stage_fingerprint("adapt", values, base, [] if plan is None else [plan.fingerprint()])
 
 

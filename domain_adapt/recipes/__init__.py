@@ -10,9 +10,11 @@ from domain_adapt.recipes.corpus_tables import (
     GcideSource,
     HpoSource,
     HubSource,
+    QuestionSettings,
     SelectionSettings,
     SourceSpec,
     TaskSource,
+    VocabularySettings,
 )
 from domain_adapt.recipes.loading import (
     Recipe,
@@ -64,6 +66,7 @@ __all__ = [
     "MultipleChoiceSettings",
     "MultitaskSettings",
     "QuestionAnsweringSettings",
+    "QuestionSettings",
     "Recipe",
     "RuntimeSettings",
     "SelectionSettings",
@@ -73,6 +76,7 @@ __all__ = [
     "TaskSource",
     "TextClassificationSettings",
     "TokenClassificationSettings",
+    "VocabularySettings",
     "corpus_recipe",
     "find_recipes",
     "load_any",

@@ -167,3 +167,23 @@ class CorpusSettings(Table):
         if self.max_characters < self.min_characters:
             raise ValueError("expected corpus.max_characters of at least corpus.min_characters")
         return self
+
+
+class VocabularySettings(Table):
+    """Terms of the domain that the tokenizer learns as one token each, before stage 1."""
+
+    add: int = Field(0, ge=0, description="terms to add at most; 0 leaves the tokenizer as it is")
+    min_count: int = Field(10, ge=1, description="a term occurs at least so often in the corpus")
+    min_pieces: int = Field(3, ge=2, description="a term is cut into at least so many pieces by the base's tokenizer")
+
+
+class QuestionSettings(Table):
+    """Questions made out of unlabelled text, to practise on between the stages."""
+
+    kind: Literal["recurring-span", "cloze", "both"] = Field(
+        "both",
+        description="spans that occur twice in a passage (Ram et al. 2021), or terms asked for by their sentence",
+    )
+    count: int = Field(2_000, ge=1, description="questions made at most")
+    passage_words: int = Field(150, ge=30, description="words in a passage, about; it ends with a sentence")
+    max_answer_words: int = Field(6, ge=1, description="longest answer in words")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from domain_adapt.recipes.corpus_tables import CorpusSettings, SourceSpec
+from domain_adapt.recipes.corpus_tables import CorpusSettings, QuestionSettings, SourceSpec, VocabularySettings
 from domain_adapt.recipes.table import Table
 from domain_adapt.recipes.task_tables import (
     MultipleChoiceSettings,
@@ -109,6 +109,15 @@ class MlmSettings(OptimizerSettings):
     distill_share: float = Field(
         1.0, gt=0, le=1, description="share of the rows of a batch that distillation is computed on, to save time"
     )
+    head_warmup_ratio: float = Field(
+        0.0, ge=0, lt=1, description="share of the steps in which an LM head that the base lacked learns alone"
+    )
+    l2sp_weight: float = Field(
+        0.0, ge=0, description="weight of half the squared distance to the base's weights (L2-SP); 0 is off"
+    )
+    interpolation: float = Field(
+        1.0, gt=0, le=1, description="share of the adapted weights in what is published, the rest is the base (WiSE-FT)"
+    )
 
 
 class FinetuneSettings(OptimizerSettings):
@@ -171,6 +180,8 @@ class DomainRecipe(Table):
     seed: int = Field(0, ge=0, description="decides order and masks")
     sources: list[SourceSpec] = Field(min_length=1, description="where the text comes from")
     corpus: CorpusSettings = CorpusSettings()
+    vocabulary: VocabularySettings = VocabularySettings()
+    questions: QuestionSettings = QuestionSettings()
     budget: Budget = Budget(epochs=1)
     mlm: MlmSettings = MlmSettings()
     runtime: RuntimeSettings = RuntimeSettings()
