@@ -19,7 +19,7 @@ from domain_adapt.mlm.masking import MaskingVocabulary, Strategy, WordTable, mak
 from domain_adapt.mlm.objective import MaskedLMObjective
 from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.randomness import integer_seed
-from domain_adapt.recipes import DomainRecipe
+from domain_adapt.recipes import DomainRecipe, MlmSettings
 from domain_adapt.stages import Run
 from domain_adapt.training.fitting import fit_to_machine
 from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
@@ -27,9 +27,11 @@ from domain_adapt.training.frozen_states import frozen_states
 from domain_adapt.training.loop import Totals, TrainingLoop
 from domain_adapt.training.lora import Adapters
 from domain_adapt.training.memory import Load
-from domain_adapt.training.plan import make_plan
+from domain_adapt.training.plan import Plan, make_plan
 from domain_adapt.training.progress import meter
 from domain_adapt.training.runtime import Runtime
+from domain_adapt.training.schedule import learning_rate_factor
+from domain_adapt.training.staying_near import Average, BeforeStep, HeadFirst, PullToStart, in_turn
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
     teacher: Any = None
     if settings.distill_weight:
         teacher = copy.deepcopy(stage.model.base_model).eval().requires_grad_(False).to(torch.device(runtime.device))
+    average = Average(stage.model, settings.interpolation, new_head) if settings.interpolation < 1 else None
     set_dropout(stage.model, settings.dropout)
     frozen = freeze(stage.model, settings.freeze, "mlm")
     if frozen:
@@ -136,10 +139,29 @@ def train(recipe: DomainRecipe, stage: Pretraining, new_head: Sequence[str], run
             runtime_settings=recipe.runtime,
             micro_batch_rows=rows,
             label="adapting",
+            before_step=_before_step(stage.model, settings, plan, new_head),
         ).run()
     if adapters is not None:
         adapters.merge()
+    if average is not None:
+        average.apply(stage.model)
     return totals
+
+
+def _before_step(
+    model: PreTrainedModel, settings: MlmSettings, plan: Plan, new_head: Sequence[str]
+) -> BeforeStep | None:
+    """Returns what happens to the weights, or to what learns, before each step."""
+    pull = head_first = None
+    if settings.l2sp_weight:
+
+        def rate(step: int) -> float:
+            return settings.learning_rate * learning_rate_factor(step, plan.steps, settings)
+
+        pull = PullToStart(model, settings.l2sp_weight, rate, new_head)
+    if settings.head_warmup_ratio and new_head:
+        head_first = HeadFirst(model, new_head, round(settings.head_warmup_ratio * plan.steps))
+    return in_turn([pull, head_first])
 
 
 def _strategy(recipe: DomainRecipe, stage: Pretraining) -> Strategy:

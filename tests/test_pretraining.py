@@ -3,6 +3,8 @@
 import logging
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from domain_adapt.adapt import adapt
 from domain_adapt.errors import DomainAdaptError
@@ -39,3 +41,22 @@ def test_what_a_strategy_cannot_do_is_said_before_the_corpus_is_read(project):
     with pytest.raises(DomainAdaptError, match=r"mlm\.probability: spans"):
         train(project, "mlm.masking=span", "mlm.probability=0.9")
     assert not (project.workspace.cache / "corpora").exists()
+
+
+def tensors(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def distance(left, right):
+    return sum(float((left[key].float() - right[key].float()).square().sum()) for key in left if key in right) ** 0.5
+
+
+def test_pulling_and_averaging_keep_the_weights_near_the_base(project, tiny_model_folder):
+    base = tensors(tiny_model_folder)
+    free, pulled, half = (
+        tensors(train(project, *keys, force=True).folder)
+        for keys in ([], ["mlm.l2sp_weight=500"], ["mlm.interpolation=0.5"])
+    )
+    assert 0 < distance(pulled, base) < distance(free, base)
+    for key, value in base.items():
+        assert torch.allclose(half[key], (value + free[key]) / 2, atol=1e-6)

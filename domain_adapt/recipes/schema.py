@@ -113,7 +113,7 @@ class MlmSettings(OptimizerSettings):
         0.0, ge=0, lt=1, description="share of the steps in which an LM head that the base lacked learns alone"
     )
     l2sp_weight: float = Field(
-        0.0, ge=0, description="weight of half the squared distance to the base's weights (L2-SP); 0 is off"
+        0.0, ge=0, description="pull back towards the base's weights, decoupled as weight decay is (L2-SP); 0 is off"
     )
     interpolation: float = Field(
         1.0, gt=0, le=1, description="share of the adapted weights in what is published, the rest is the base (WiSE-FT)"
