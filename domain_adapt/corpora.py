@@ -97,6 +97,10 @@ def reading() -> Iterator[Callable[[PartProgress], None]]:
     with meter("reading the corpus") as progress:
 
         def show(done: PartProgress) -> None:
+            if done.step:
+                progress.begin(done.step, done.documents)
+                progress.update(done.documents_done)
+                return
             parts = f"{done.parts_done:,} of {done.parts:,} parts"
             if done.bytes:
                 progress.expect(done.bytes)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from domain_adapt.corpus.filters.base import Dropped
 from domain_adapt.corpus.near_duplicates import clusters
 from domain_adapt.corpus.part_file import SAMPLE_CHARACTERS, SAMPLES, PartSummary
 from domain_adapt.corpus.repeats import cut_lines, cut_paragraphs
+from domain_adapt.corpus.selection.basics import Batches, Progress
 from domain_adapt.corpus.sources import SourceInfo
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import CorpusSettings
@@ -33,8 +35,7 @@ _SCHEMA = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("source"
 _FILE_BYTES = 256 << 20  # text in one Arrow file
 _CLUSTER_CHARACTERS = 600  # of each text shown in a cluster
 
-Batches = Callable[[], Iterator[list[str]]]
-Select = Callable[[Batches], npt.NDArray[np.bool_]]
+Select = Callable[[Batches, Progress], npt.NDArray[np.bool_]]
 
 
 def gather(
@@ -45,6 +46,7 @@ def gather(
     settings: CorpusSettings,
     *,
     select: Select | None,
+    on_progress: Callable[[str, int, int], None] = lambda step, done, total: None,
 ) -> None:
     """Writes the documents that stay, statistics and samples of what was dropped into ``folder``.
 
@@ -54,7 +56,9 @@ def gather(
         sources: Finished parts, in the order of the recipe.
         infos: Whose text each source is, and its fingerprint.
         settings: The recipe's corpus table.
-        select: Given a function that yields all texts in batches, as often as it is called, returns which stay.
+        select: Given a function that yields all texts in batches, as often as it is called, returns which stay; tells
+            what it is doing, and the documents it has done.
+        on_progress: Called with what is being done, the documents done and all that there are.
 
     Raises:
         DomainAdaptError: If no document stays.
@@ -62,9 +66,14 @@ def gather(
     clock = _Clock()
     decision = decide(sources, settings, clock.start)
     selected = None
+    total = int((decision.fate == KEPT).sum())
     if select is not None:
         clock.start("select")
-        selected = select(lambda: _text_batches(_final_texts(sources, decision), settings.min_characters))
+        selected = select(
+            lambda: _text_batches(_final_texts(sources, decision), settings.min_characters),
+            partial(_tell, on_progress, total),
+        )
+        total = int(selected.sum())
     clock.start("write documents")
     result = _Result(len(sources))
     for source in sources:
@@ -74,7 +83,9 @@ def gather(
         result.read.append((summary.read, summary.characters_read))
         result.summary.add(summary)
     chosen = _chosen(_final_texts(sources, decision), result, settings.min_characters, selected)
-    _write_documents(folder / DOCUMENTS, name, chosen)
+    _write_documents(
+        folder / DOCUMENTS, name, chosen, on_progress=lambda done: on_progress("writing documents", done, total)
+    )
     _write_samples(folder, sources, decision, result)
     clock.start("")
     statistics = _statistics(result, infos)
@@ -86,6 +97,10 @@ def gather(
     write_json(folder / STATISTICS, statistics)
     parts = {f"parts: {step}": seconds for step, seconds in result.summary.seconds.items()}
     write_json(folder / TIMINGS, parts | clock.seconds)
+
+
+def _tell(on_progress: Callable[[str, int, int], None], total: int, step: str, done: int) -> None:
+    on_progress(step, done, total)
 
 
 class _Clock:
@@ -166,14 +181,16 @@ def _text_batches(finals: Iterator[_Final], min_characters: int) -> Iterator[lis
     return batched((found.text for found in finals if len(found.text) >= min_characters), len)
 
 
-def _write_documents(folder: Path, name: str, documents: Iterator[tuple[str, str, str]]) -> None:
+def _write_documents(
+    folder: Path, name: str, documents: Iterator[tuple[str, str, str]], on_progress: Callable[[int], None]
+) -> None:
     """Writes Arrow files that ``datasets.load_from_disk`` opens."""
     import datasets
 
     folder.mkdir()
     files: list[str] = []
     writer: Any = None
-    written = 0
+    written = done = 0
     for rows in batched(documents, lambda row: len(row[1])):
         if writer is None or written >= _FILE_BYTES:
             if writer is not None:
@@ -183,6 +200,8 @@ def _write_documents(folder: Path, name: str, documents: Iterator[tuple[str, str
         batch = pa.record_batch([list(column) for column in zip(*rows, strict=True)], schema=_SCHEMA)
         writer.write_batch(batch)
         written += batch.nbytes
+        done += len(rows)
+        on_progress(done)
     if writer is None:  # a data set needs a file, if without rows
         files.append("data-00000.arrow")
         writer = pa.ipc.new_stream(str(folder / files[-1]), _SCHEMA)

@@ -6,19 +6,23 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from domain_adapt.corpus.decide import SourceParts
 from domain_adapt.corpus.documents import Documents, load_documents
 from domain_adapt.corpus.filters.contamination import EvaluationNgrams
-from domain_adapt.corpus.gather import gather
+from domain_adapt.corpus.gather import Select, gather
 from domain_adapt.corpus.jobs import Job
 from domain_adapt.corpus.mixing import Share
 from domain_adapt.corpus.part_file import PartFile
 from domain_adapt.corpus.part_work import PartRules
 from domain_adapt.corpus.selection import select
+from domain_adapt.corpus.selection.basics import Batches, Progress
 from domain_adapt.corpus.sources import Source
 from domain_adapt.corpus.sources.base import Part
 from domain_adapt.corpus.workers import prepare_parts, usable_processes
@@ -92,19 +96,25 @@ class CorpusPlan:
 
 @dataclass
 class PartProgress:
-    """How far the reading is.
+    """How far the work on the documents is: first parts are read, then what is left of them is brought together.
 
     Attributes:
         parts: Of all sources.
         bytes: Of all parts, as far as their sizes are known.
         parts_done: Finished, those of earlier runs included.
         bytes_done: Of the finished parts.
+        step: What is done after the reading; empty before.
+        documents: That the step goes over.
+        documents_done: By the step.
     """
 
     parts: int
     bytes: int
     parts_done: int = 0
     bytes_done: int = 0
+    step: str = ""
+    documents: int = 0
+    documents_done: int = 0
 
 
 @dataclass
@@ -156,7 +166,7 @@ def prepare_documents(
         plan: Sources and settings.
         workspace: The documents are kept in ``<cache>/documents/<fingerprint>``.
         processes: Processes that read parts; 0 is as many as this one may run on.
-        on_progress: Called after each part.
+        on_progress: Called after each part, and while documents are selected and written.
 
     Raises:
         DomainAdaptError: If a source cannot be read.
@@ -168,7 +178,12 @@ def prepare_documents(
         progress = PartProgress(sum(len(one.jobs) for one in work), sum(j.part.size for one in work for j in one.jobs))
         for one in work:
             _prepare_missing(plan.rules, one, processes or usable_processes(), progress, on_progress)
-        gather_documents(plan, work, name, folder)
+
+        def show(step: str, done: int, total: int) -> None:
+            progress.step, progress.documents_done, progress.documents = step, done, total
+            on_progress(progress)
+
+        gather_documents(plan, work, name, folder, on_progress=show)
     return load_documents(folder)
 
 
@@ -223,8 +238,15 @@ def _prepare_missing(
         prepare_parts(rules, missing, processes=processes, on_done=done, is_enough=work.is_enough)
 
 
-def gather_documents(plan: CorpusPlan, work: Sequence[_Work], name: str, folder: Path) -> None:
-    """Brings finished parts together in ``folder``, which must not exist.
+def gather_documents(
+    plan: CorpusPlan,
+    work: Sequence[_Work],
+    name: str,
+    folder: Path,
+    *,
+    on_progress: Callable[[str, int, int], None] = lambda step, done, total: None,
+) -> None:
+    """Brings finished parts together in ``folder``, which must not exist; tells step, documents done and all of them.
 
     Raises:
         DomainAdaptError: If a part is missing.
@@ -234,8 +256,12 @@ def gather_documents(plan: CorpusPlan, work: Sequence[_Work], name: str, folder:
     if missing:
         raise DomainAdaptError(f"{len(missing)} parts of the corpus are not prepared", hint="the same command does it")
     infos = [(source.info(), source.fingerprint()) for source in plan.sources]
-    chosen = None
+    chosen: Select | None = None
     if plan.settings.select.by != "none":
-        chosen = partial(select, targets=plan.targets, settings=plan.settings.select, base_folder=plan.base_folder)
+
+        def chosen(batches: Batches, told: Progress) -> npt.NDArray[np.bool_]:
+            settings = plan.settings.select
+            return select(batches, plan.targets, settings, base_folder=plan.base_folder, on_progress=told)
+
     with staged_folder(folder) as staging:
-        gather(staging, name, sources, infos, plan.settings, select=chosen)
+        gather(staging, name, sources, infos, plan.settings, select=chosen, on_progress=on_progress)

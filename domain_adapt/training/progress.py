@@ -37,6 +37,15 @@ class Meter:
             if self._bar is not None and self._task is not None:
                 self._bar.update(self._task, total=total)
 
+    def begin(self, label: str, total: int | None) -> None:
+        """Goes on to another piece of work, if ``label`` is not that of the current one."""
+        if label == self._label:
+            return
+        self._label, self._total, self._first = label, total, None
+        self._started = time.monotonic()
+        if self._bar is not None and self._task is not None:
+            self._bar.reset(self._task, total=total, description=label, note="")
+
     def update(self, done: int, note: str = "") -> None:
         """Shows ``done`` of the total, and ``note`` behind it."""
         if self._first is None:

@@ -190,3 +190,22 @@ def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path: Path, plan: C
     prepare_documents(plan("x.jsonl", deduplicate={"paragraphs": False}, filters={"min_words": 50}, holdout=0.1,
                            select={"by": "tf-idf", "to": "x.jsonl", "keep": 0.5}), Workspace(tmp_path))  # fmt: skip
     assert not old.exists() and new.exists()
+
+
+def test_progress_goes_on_to_selection_and_writing(tmp_path: Path, plan: Callable[..., CorpusPlan]) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.jsonl").write_text(lines(30), encoding="utf-8")
+    told: list[tuple[str, int, int]] = []
+    (tmp_path / "wanted.txt").write_text("a fever of 38 degrees", encoding="utf-8")
+    prepare_documents(
+        plan(select={"by": "tf-idf", "keep": 0.5, "to": "wanted.txt"}),
+        Workspace(tmp_path),
+        processes=1,
+        on_progress=lambda now: told.append((now.step, now.documents_done, now.documents)),
+    )
+    assert told == [
+        ("", 0, 0),
+        ("counting words", 30, 30),
+        ("comparing words", 30, 30),
+        ("writing documents", 15, 15),
+    ]

@@ -89,3 +89,15 @@ def test_a_terminal_gets_a_bar_on_stderr(monkeypatch, lines):
 )
 def test_format_seconds(seconds, shown):
     assert format_seconds(seconds) == shown
+
+
+def test_another_piece_of_work_counts_from_its_own_beginning(clock, lines):
+    with meter("reading", 10) as progress:
+        progress.update(10)
+        clock[0] += 100
+        progress.begin("writing", 200)
+        for done in range(0, 101):
+            progress.begin("writing", 200)  # said again, it changes nothing
+            progress.update(done)
+            clock[0] += 1
+    assert lines() == ["writing: 0 of 200 (0%), ETA unknown", "writing: 60 of 200 (30%), ETA 2 min 20 s"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 # Gives the documents' texts in batches, the same every time.
 Batches = Callable[[], Iterator[Sequence[str]]]
 
-# What is being done, and documents (of the search for neighbours: texts of the task) done so far.
+# What is being done, and documents done so far.
 Progress = Callable[[str, int], None]
 
 

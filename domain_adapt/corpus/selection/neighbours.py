@@ -82,7 +82,7 @@ def order_by_rank(
         documents: (documents, width) unit vectors.
         targets: (targets, width) unit vectors.
         count: Documents that will be kept.
-        on_progress: Told how many targets are done.
+        on_progress: Told the share of the targets that is done, as a number of documents.
     """
     total = len(documents)
     smallest_k = np.full(total, total + 1, np.int64)
@@ -99,5 +99,5 @@ def order_by_rank(
             first = np.argsort(-line, kind="stable")[:count]
             smallest_k[first] = np.minimum(smallest_k[first], k)
             np.maximum(nearest, line, out=nearest)
-        on_progress("searching neighbours", start + len(block))
+        on_progress("searching neighbours", total * (start + len(block)) // len(targets))
     return np.lexsort((-nearest, smallest_k))

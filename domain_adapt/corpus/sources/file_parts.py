@@ -15,7 +15,7 @@ from domain_adapt.fingerprint import fingerprint
 
 # A range holds about so much: some seconds of work, so that little is done again after a kill and two cores share
 # the end of a file evenly.
-RANGE_BYTES = 16 << 20
+RANGE_BYTES = 4 << 20
 _CHUNK = 1 << 20
 
 

@@ -88,6 +88,6 @@ def test_vectors_are_searched_from_the_disk_in_the_order_of_the_batches(
     order = rank_by_neighbours(batches, ["north", "west", "east"], 0.5, None, lambda *news: told.append(news))  # type: ignore[arg-type]
     assert order[:2].tolist() == [3, 1]
     assert embedded == [["north", "east"], ["west", "north-east"], ["south", "north"]]
-    assert told == [("embedding", 2), ("embedding", 4), ("searching neighbours", 2)]
+    assert told == [("embedding", 2), ("embedding", 4), ("searching neighbours", 4)]
     assert "by 2 of 3 texts" in caplog.text
     assert rank_by_neighbours(iter([]), ["north"], 0.5, None, ignore).shape == (0,)  # type: ignore[arg-type]
