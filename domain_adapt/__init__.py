@@ -1,7 +1,8 @@
 """Adapt a pretrained language model to a specialised field, then fine-tune it on a task.
 
-The public API: :func:`adapt`, :func:`finetune`, :func:`finetune_multitask`, :func:`load`,
-:class:`QuestionAnswerer`, :class:`ChoiceAnswerer`, :class:`TextClassifier`, :class:`EntityTagger` and :func:`resolve`.
+The public API: :func:`adapt`, :func:`finetune`, :func:`finetune_multitask`, :func:`compare`,
+:func:`load`, :class:`QuestionAnswerer`, :class:`ChoiceAnswerer`, :class:`TextClassifier`, :class:`EntityTagger` and
+:func:`resolve`.
 Names are looked up when they are first used, so that ``import domain_adapt`` is quick.
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from domain_adapt.adapt import adapt
     from domain_adapt.checkpoints import resolve
+    from domain_adapt.compare import compare
     from domain_adapt.errors import DomainAdaptError
     from domain_adapt.finetune import finetune
     from domain_adapt.multitask import finetune_multitask
@@ -29,6 +31,7 @@ __all__ = [
     "TextClassifier",
     "Workspace",
     "adapt",
+    "compare",
     "finetune",
     "finetune_multitask",
     "load",
@@ -43,6 +46,7 @@ _HOMES = {
     "TextClassifier": "domain_adapt.predict",
     "Workspace": "domain_adapt.workspace",
     "adapt": "domain_adapt.adapt",
+    "compare": "domain_adapt.compare",
     "finetune": "domain_adapt.finetune",
     "finetune_multitask": "domain_adapt.multitask",
     "load": "domain_adapt.predict",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from domain_adapt.bases import Base, check_block_size, load_masked_lm, load_tokenizer, resolve_base
+from domain_adapt.bases import Base, resolve_base
 from domain_adapt.corpus.documents import Documents
 from domain_adapt.corpus.profile import CorpusProfile
 from domain_adapt.corpus.sampling import Sample
@@ -16,15 +15,9 @@ from domain_adapt.corpus.verdict import Figures, Verdict, judge
 from domain_adapt.corpus_show import general_texts, show
 from domain_adapt.doctor import examine
 from domain_adapt.recipes import DomainRecipe
+from domain_adapt.text_loss import MOST_TEXTS, loss_on_texts
 from domain_adapt.training.progress import format_seconds
 from domain_adapt.workspace import Workspace
-
-# Tokens that a loss is measured on, of each text: some 5,000 of them are masked. Single losses scatter by about 3
-# nats, so the mean by 0.04, which is below the difference of 0.1 that matters; a minute or two on two CPU cores with
-# roberta-base.
-LOSS_TOKENS = 32_768
-_MOST_TEXTS = 1_000  # with some 60 tokens each they fill that twice
-_ROWS = 16  # of a pass, as when the held-out loss is measured
 
 
 @dataclass(frozen=True)
@@ -136,29 +129,10 @@ def _run_tokens(recipe: DomainRecipe, tokens: int) -> int:
 
 def _losses(recipe: DomainRecipe, base: Base, documents: Documents) -> tuple[float, float]:
     """Returns the masked-LM loss of the base on the domain and on general English, nats a token."""
-    import torch
-
-    from domain_adapt.corpus.packing import pack
-    from domain_adapt.corpus.prepare import special_ids
-    from domain_adapt.evaluate import heldout_mlm_loss
-    from domain_adapt.mlm.masking import masking_vocabulary
-    from domain_adapt.mlm.sparse_head import SparseHead
-    from domain_adapt.training.runtime import detect, torch_device
-
-    device: torch.device = torch_device(detect(recipe.runtime))
-    tokenizer, model = load_tokenizer(base.folder), load_masked_lm(base).to(device)
-    size = recipe.corpus.block_size
-    check_block_size(size, model.config)
-    cls_id, sep_id, pad_id = special_ids(tokenizer)
-    head, vocabulary = SparseHead(model), masking_vocabulary(tokenizer)
-    wanted = max(1, LOSS_TOKENS // size)
-
-    def loss(texts: Iterable[str]) -> float:
-        ids = (tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"][: size * 4] for text in texts)
-        blocks = pack(ids, block_size=size, cls_id=cls_id, sep_id=sep_id, pad_id=pad_id)
-        blocks = blocks[:: math.ceil(len(blocks) / wanted)]
-        return heldout_mlm_loss(model, head, blocks, vocabulary, pad_id=pad_id, device=device, rows=_ROWS)
-
-    sample = Sample(min(1.0, _MOST_TEXTS / documents.statistics["documents"]), None)
+    sample = Sample(min(1.0, MOST_TEXTS / documents.statistics["documents"]), None)
     domain_texts = (text for number, text in enumerate(documents.texts()) if sample.has(number))
-    return loss(domain_texts), loss(islice(general_texts(), _MOST_TEXTS))
+    general = islice(general_texts(), MOST_TEXTS)
+    loss, general_loss = loss_on_texts(
+        base, [domain_texts, general], block_size=recipe.corpus.block_size, runtime=recipe.runtime
+    )
+    return loss, general_loss

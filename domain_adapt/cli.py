@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from domain_adapt.cli_compare import compare_command
 from domain_adapt.cli_corpus import corpus_app
 from domain_adapt.cli_data import data_app
 from domain_adapt.cli_finetune import finetune_command
@@ -88,6 +89,7 @@ def adapt_command(
 
 app.command("finetune")(finetune_command)
 app.command("tune")(tune_command)
+app.command("compare")(compare_command)
 app.command("predict")(predict_command)
 
 

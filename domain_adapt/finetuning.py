@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import load_tokenizer
 from domain_adapt.best_epoch import EpochListener
@@ -45,6 +45,7 @@ class Finetuning:
 
         self._run, self._workspace, self._on_epoch = run, workspace, on_epoch
         self._extra_files = extra_files or {}
+        self._best: dict[str, Any] = {}
         self._values = inputs.recipe.values
         self._runtime = detect(self._values.runtime, run.folder)
         place(self._runtime.device)
@@ -53,25 +54,41 @@ class Finetuning:
 
     def publish(self) -> Checkpoint:
         """Trains, takes the best epoch's weights and publishes them."""
-        from safetensors.torch import load_file
-
-        from domain_adapt.training.state import put_tensors
-
         adapters = self._prepare()
         totals = self._train()
         if not is_main():
             return await_publication(self._run, self._workspace)
-        best = totals.notes["best"]
-        put_tensors(self._model, load_file(self._run.folder / best["file"]))
-        logger.info("best epoch: %d", best["epoch"])
-        if adapters is not None:
-            adapters.merge()
+        best = self._take_best(totals, adapters)
         return self._task.publish(best, totals, self._run, self._workspace, self._extra_files)
+
+    def train(self) -> float:
+        """Trains, takes the best epoch's weights and returns the seconds; :meth:`predictions` can follow."""
+        adapters = self._prepare()
+        totals = self._train()
+        self._best = self._take_best(totals, adapters)
+        return totals.seconds
+
+    def predictions(self, examples: Sequence[Any]) -> list[Any]:
+        """Returns what the model that :meth:`train` has left says of examples."""
+        return self._task.predict(examples, self._best["tasks"][self._values.name]["tuned"])
 
     def try_out(self) -> float:
         """Trains as :meth:`publish` does and returns the best epoch's score; nothing is published."""
         self._prepare()
         return float(self._train().notes["best"]["score"])
+
+    def _take_best(self, totals: Totals, adapters: Adapters | None) -> dict[str, Any]:
+        """Puts the best epoch's weights into the model and returns what is known of it."""
+        from safetensors.torch import load_file
+
+        from domain_adapt.training.state import put_tensors
+
+        best: dict[str, Any] = totals.notes["best"]
+        put_tensors(self._model, load_file(self._run.folder / best["file"]))
+        logger.info("best epoch: %d", best["epoch"])
+        if adapters is not None:
+            adapters.merge()
+        return best
 
     def _prepare(self) -> Adapters | None:
         from domain_adapt.training.preparing import prepare_encoder

@@ -23,13 +23,14 @@ _PARTS = {"train": "training", "dev": "dev", "test": "test"}  # as they are call
 
 @dataclass(frozen=True)
 class Data:
-    """The labelled data of one run."""
+    """The labelled data of one run; ``known`` are examples that are not trained on but whose labels there are, too."""
 
     domain: str | None
     licence: str
     train: LoadedExamples[Any]
     dev: LoadedExamples[Any]
     test: LoadedExamples[Any] | None = None
+    known: tuple[Any, ...] = ()
 
     @property
     def parts(self) -> dict[str, LoadedExamples[Any]]:
@@ -39,7 +40,7 @@ class Data:
 
     def labelled(self, settings: FinetuneSettings) -> list[Any]:
         """Returns the examples that say which labels there are: in a cross-validation those of all folds."""
-        return [*self.train.examples, *(self.dev.examples if settings.folds else [])]
+        return [*self.train.examples, *self.known, *(self.dev.examples if settings.folds else [])]
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 over every example."""

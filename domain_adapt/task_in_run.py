@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,14 @@ class TaskInRun:
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
         )
         return publish(publication, self.model, self._tokenizer, run, self._runtime, workspace, plots | texts)
+
+    def predict(self, examples: Sequence[Any], tuned: Mapping[str, float]) -> list[Any]:
+        """Returns the model's predictions; ``tuned`` is what the best epoch chose on the dev part."""
+        for key, value in tuned.items():
+            setattr(self.model.config, key, value)
+        features = self.kind.featurise(examples, self._tokenizer, self._settings())
+        logits = self._logits(features, "given")
+        return self.kind.decode(logits, features, examples, self._settings())
 
     def _predictions(self, part: str, tuned: dict[str, float]) -> tuple[list[Any], list[Any]]:
         """Returns the examples of a part and the finished model's predictions."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # this module stays light
     import torch
     from transformers import PreTrainedModel
 
+    from domain_adapt.tasks.counting import Counts, Shown
     from domain_adapt.training.objective import Objective
 
     class TaskObjective(Objective, Protocol):
@@ -110,6 +111,12 @@ class TaskType(Protocol):
 
     def metric(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
         """Returns metric name -> value in percent (0 to 100); higher is better, but not of errors such as ``ece``."""
+
+    def counts(self, examples: Sequence[Any], predictions: Sequence[Any], known: Sequence[Any]) -> Counts:
+        """Returns what each example adds to the selection metric; ``known`` has examples of every label there is."""
+
+    def show(self, example: Any, prediction: Any | None) -> Shown:
+        """Returns an example and, if there is one, a prediction of it, for a reader."""
 
     def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
         """Returns file name -> what draws it, of the plots that belong beside a published model; most have none."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from domain_adapt.tasks.counting import Counts, Shown
     from domain_adapt.tasks.multiple_choice.features import Features
     from domain_adapt.tasks.multiple_choice.objective import Objective
 
@@ -128,6 +129,25 @@ class MultipleChoice:
             references=[example.answer for example in examples],
         )
         return found
+
+    def counts(
+        self, examples: Sequence[Example], predictions: Sequence[Prediction], known: Sequence[Example]
+    ) -> Counts:
+        """Returns for each question whether the right choice was taken."""
+        import numpy as np
+
+        from domain_adapt.tasks.counting import mean_counts
+
+        hits = [one.choice == example.answer for one, example in zip(predictions, examples, strict=True)]
+        return mean_counts(np.array(hits, dtype=np.float64))
+
+    def show(self, example: Example, prediction: Prediction | None) -> Shown:
+        """Returns question, context, right choice and the one taken."""
+        from domain_adapt.tasks.counting import Shown
+
+        return Shown(
+            example.question, example.context, example.choices[example.answer], prediction.text if prediction else ""
+        )
 
     def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
         """Returns none."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from domain_adapt.tasks.counting import Counts, Shown
     from domain_adapt.tasks.question_answering.decoding import Prediction
     from domain_adapt.tasks.question_answering.evaluation import SpanLogits
     from domain_adapt.tasks.question_answering.objective import QuestionAnsweringObjective
@@ -125,6 +126,23 @@ class QuestionAnswering:
         from domain_adapt.tasks.question_answering.metric import score_predictions
 
         return score_predictions(examples, predictions)
+
+    def counts(
+        self, examples: Sequence[Example], predictions: Sequence[Prediction], known: Sequence[Example]
+    ) -> Counts:
+        """Returns the F1 of each question."""
+        from domain_adapt.tasks.counting import mean_counts
+        from domain_adapt.tasks.question_answering.metric import score_each
+
+        answers = [[answer.text for answer in example.answers] for example in examples]
+        return mean_counts(score_each([prediction.text for prediction in predictions], answers)[1])
+
+    def show(self, example: Example, prediction: Prediction | None) -> Shown:
+        """Returns question, context, first accepted answer and the one given; "" is no answer."""
+        from domain_adapt.tasks.counting import Shown
+
+        right = example.answers[0].text if example.answers else ""
+        return Shown(example.question, example.context, right, prediction.text if prediction else "")
 
     def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
         """Returns none."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from domain_adapt.report.reliability import Reliability, reliability_plot
 from domain_adapt.tasks.calibration import reliability
+from domain_adapt.tasks.counting import Counts, label_counts, squares_counts
 from domain_adapt.tasks.text_classification.data import Example
 from domain_adapt.tasks.text_classification.features import Settings
 from domain_adapt.tasks.text_classification.metric import ClassificationMetric, MultiLabelMetric, RegressionMetric
-from domain_adapt.tasks.text_classification.reading import labels_of
+from domain_adapt.tasks.text_classification.reading import Label, labels_of
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,30 @@ def score(examples: Sequence[Example], predictions: Sequence[Prediction]) -> dic
         )
         found |= {"ece": _reliability(examples, predictions).error}
     return found
+
+
+def predicted_label(prediction: Prediction) -> Label:
+    """Returns what a prediction says in the form that labels have."""
+    if isinstance(prediction, Number):
+        return prediction.value
+    return prediction.labels if isinstance(prediction, SeveralLabels) else prediction.label
+
+
+def label_text(label: Label) -> str:
+    """Returns a label as a reader sees it."""
+    return f"{label:.4g}" if isinstance(label, float) else ", ".join(labels_of(label))
+
+
+def count(examples: Sequence[Example], predictions: Sequence[Prediction], known: Sequence[Example]) -> Counts:
+    """Returns what each text adds to macro F1, or for numbers to the share of variance explained."""
+    found = [predicted_label(one) for one in predictions]
+    numbers = [(one, example.label) for one, example in zip(found, examples, strict=True) if isinstance(one, float)]
+    if numbers:
+        sides = np.array(numbers, dtype=np.float64)
+        return squares_counts(sides[:, 0], sides[:, 1])
+    predicted, expected = [labels_of(one) for one in found], [labels_of(example.label) for example in examples]
+    every = [*predicted, *expected, *(labels_of(example.label) for example in known)]
+    return label_counts(predicted, expected, sorted({label for labels in every for label in labels}))
 
 
 def draw_reliability(examples: Sequence[Example], predictions: Sequence[Prediction], title: str) -> bytes:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from domain_adapt.tasks.counting import Counts, Shown
     from domain_adapt.tasks.text_classification.decoding import Prediction
     from domain_adapt.tasks.text_classification.features import Features, Settings
     from domain_adapt.tasks.text_classification.objective import Objective
@@ -134,6 +135,22 @@ class TextClassification:
         from domain_adapt.tasks.text_classification.decoding import score
 
         return score(examples, predictions)
+
+    def counts(
+        self, examples: Sequence[Example], predictions: Sequence[Prediction], known: Sequence[Example]
+    ) -> Counts:
+        """Returns what macro F1 is made of, or for numbers the share of variance explained."""
+        from domain_adapt.tasks.text_classification.decoding import count
+
+        return count(examples, predictions, known)
+
+    def show(self, example: Example, prediction: Prediction | None) -> Shown:
+        """Returns the text, or both, the label and the one predicted."""
+        from domain_adapt.tasks.counting import Shown
+        from domain_adapt.tasks.text_classification.decoding import label_text, predicted_label
+
+        answer = label_text(predicted_label(prediction)) if prediction else ""
+        return Shown(example.text, example.pair, label_text(example.label), answer)
 
     def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
         """Returns the reliability diagram, where a text has one label."""

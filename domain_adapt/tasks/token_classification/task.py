@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from domain_adapt.tasks.counting import Counts, Shown
     from domain_adapt.tasks.token_classification.features import Features, Objective, Settings
 
 
@@ -147,6 +148,28 @@ class TokenClassification:
             references=[[asdict(entity) for entity in example.entities] for example in examples],
         )
         return found
+
+    def counts(
+        self, examples: Sequence[Example], predictions: Sequence[Prediction], known: Sequence[Example]
+    ) -> Counts:
+        """Returns hits, predicted and expected entities of each text, for the micro F1."""
+        import numpy as np
+
+        from domain_adapt.tasks.counting import overlap_counts
+
+        sides = [(set(one.entities), set(example.entities)) for one, example in zip(predictions, examples, strict=True)]
+        hits = np.array([len(found & right) for found, right in sides], dtype=np.float64)
+        return overlap_counts(hits, np.array([len(found) + len(right) for found, right in sides], dtype=np.float64))
+
+    def show(self, example: Example, prediction: Prediction | None) -> Shown:
+        """Returns the text and the entities on both sides."""
+        from domain_adapt.tasks.counting import Shown
+
+        right, answer = (
+            "; ".join(f"{example.text[one.start : one.end]} ({one.label})" for one in entities)
+            for entities in (example.entities, prediction.entities if prediction else ())
+        )
+        return Shown(example.text, "", right, answer)
 
     def plots(self, recipe: TaskRecipe) -> Mapping[str, Plot]:
         """Returns none."""
