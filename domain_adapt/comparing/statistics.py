@@ -84,9 +84,7 @@ def paired_difference(
     variance = of_examples + max(of_seeds - both, 0.0)
     if variance == 0.0:
         return Difference(value, value, value, 1.0 if value == 0.0 else 0.0, 0.0)
-    freedom = variance**2 / (
-        of_examples**2 / max(groups - 1, 1) + (of_seeds**2 / (seeds - 1) if of_seeds > both else 0.0)
-    )
+    freedom = variance**2 / (of_examples**2 / max(groups - 1, 1) + of_seeds**2 / max(seeds - 1, 1))
     error = variance**0.5
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * error
     p = 2 * float(stats.t.sf(abs(value) / error, freedom))
