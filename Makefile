@@ -8,7 +8,7 @@ PROFILE ?= quick
 ARGS ?=
 TORCH ?= 2.13.0
 .DEFAULT_GOAL := help
-.PHONY: help adapt finetune tune doctor checkpoints test check bench format lock clean
+.PHONY: help adapt finetune compare tune doctor checkpoints test check bench format lock clean
 stamp := .venv/.stamp
 run := .venv/bin/domain-adapt
 
@@ -25,6 +25,9 @@ adapt: $(stamp)  ## stage 1: adapt a base to a domain (DOMAIN=medical BASE=mini 
 
 finetune: $(stamp)  ## stage 2: fine-tune the adapted model on a task (TASK=qa DOMAIN=medical FROM=medical@v1 ARGS=...)
 	$(run) finetune $(TASK) --profile $(PROFILE) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(FROM),--from $(FROM)) $(if $(BASE),--base $(BASE)) $(ARGS)
+
+compare: $(stamp)  ## did it help? base against the adapted model (TASK=qa DOMAIN=medical FROM=base,medical@v1 ARGS='--seeds 5')
+	$(run) compare $(or $(TASK),qa) --profile $(PROFILE) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(FROM),--from $(FROM)) $(ARGS)
 
 tune: $(stamp)  ## stage 2 with a search for better settings (TASK=qa DOMAIN=medical FROM=medical@v1 ARGS='--trials 20')
 	$(run) tune $(TASK) --profile $(PROFILE) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(FROM),--from $(FROM)) $(if $(BASE),--base $(BASE)) $(ARGS)

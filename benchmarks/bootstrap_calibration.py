@@ -73,6 +73,7 @@ def rejected(simulation: Simulation, comparisons: int, resamples: int) -> float:
 
 
 def main() -> None:
+    """Prints false alarms and power by number of seeds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=1000)
     parser.add_argument("--questions", type=int, default=300)
