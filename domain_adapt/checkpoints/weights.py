@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 # Numbers of one tensor that are compared at once: 64 MB in float64, for each of two tensors.
 CHUNK_NUMBERS = 2**23
+# As torch and safetensors call the types; bytes of a number.
+_NAMES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "BOOL": "bool",
+    "U8": "uint8",
+}
 _TYPES = {"float32": ("F32", 4), "int64": ("I64", 8), "int32": ("I32", 4), "bool": ("BOOL", 1), "uint8": ("U8", 1)}
 
 
@@ -36,6 +47,10 @@ class Weights:
     def shape(self, name: str) -> tuple[int, ...]:
         """Returns the shape of a tensor, from the header alone."""
         return tuple(self.homes[name].get_slice(name).get_shape())
+
+    def dtype(self, name: str) -> str:
+        """Returns the type of a tensor as torch calls it, e.g. ``float32``."""
+        return _NAMES[self.homes[name].get_slice(name).get_dtype()]
 
     def tensor(self, name: str) -> torch.Tensor:
         """Returns a tensor, on the CPU, in the type that it is saved in."""
