@@ -239,7 +239,8 @@ def _say_reproduction(found: Reproduction) -> None:
     else:
         print(f"{found.ref} is not reproduced")
         if found.relative is not None:
-            print(f"the weights are {found.relative:.2e} apart (norm), the largest difference is {found.largest:.2e}")
+            print(f"relative distance of the weights, largest of all layers: {found.relative:.2e}")
+            print(f"largest difference of a weight: {found.largest:.2e}")
         for reason in found.reasons:
             print(f"  {reason}")
     if found.folder:

@@ -27,7 +27,7 @@ from domain_adapt.merging import (
     check_alike,
     leading,
     open_operands,
-    read_operand,
+    read_operands,
     write_config,
     write_mean,
 )
@@ -95,9 +95,19 @@ def merge_fingerprint(bases: Sequence[Base], weights: Sequence[float]) -> str:
 def merge_bases(bases: Sequence[Base], weights: Sequence[float], name: str, store: CheckpointStore) -> Checkpoint:
     """Does :func:`merge` with models that are at hand and weights that add up to 1; publishes into ``store``."""
     started = time.monotonic()
-    operands = [read_operand(base) for base in bases]
-    check_alike(operands)
-    _say(operands)
+    with read_operands(bases) as operands:
+        check_alike(operands)
+        _say(operands)
+        checkpoint = _publish(operands, weights, name, store, started)
+    took = format_seconds(checkpoint.manifest.wall_seconds)
+    logger.info("published %s after %s: %s", checkpoint.ref, took, checkpoint.folder)
+    return checkpoint
+
+
+def _publish(
+    operands: Sequence[Operand], weights: Sequence[float], name: str, store: CheckpointStore, started: float
+) -> Checkpoint:
+    bases = [one.base for one in operands]
 
     def fill(folder: Path) -> None:
         write_config(folder, operands, weights)
@@ -133,10 +143,7 @@ def merge_bases(bases: Sequence[Base], weights: Sequence[float], name: str, stor
             files=files,
         )
 
-    checkpoint = store.publish(name, fill, make_manifest, describe=render_card)
-    took = format_seconds(checkpoint.manifest.wall_seconds)
-    logger.info("published %s after %s: %s", checkpoint.ref, took, checkpoint.folder)
-    return checkpoint
+    return store.publish(name, fill, make_manifest, describe=render_card)
 
 
 def merged_lineage(bases: Sequence[Base]) -> list[Ancestor]:

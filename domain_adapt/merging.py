@@ -42,23 +42,43 @@ class Operand:
 
     Attributes:
         base: What it is.
+        folder: Config, weights and tokenizer as this package publishes them.
         head: ``fill-mask``, the type of a task, or ``feature-extraction`` where there is no head.
         config: As transformers fills it up from ``config.json``.
     """
 
     base: Base
+    folder: Path
     head: str
     config: dict[str, Any]
 
 
-def read_operand(base: Base) -> Operand:
-    """Returns what merging has to know of a model."""
+@contextmanager
+def read_operands(bases: Sequence[Base]) -> Iterator[list[Operand]]:
+    """Yields what merging has to know of each model.
+
+    A masked LM from elsewhere is loaded and saved first: older and other code gave weights other names, and left some
+    in that belong to no masked LM.
+    """
+    with ExitStack() as stack:
+        operands = []
+        for base in bases:
+            folder = base.folder
+            if base.checkpoint is None and base.has_lm_head:
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix="domain-adapt-")))
+                save_model(load_masked_lm(base), folder)
+                save_tokenizer(load_tokenizer(base.folder), folder)
+            operands.append(_operand(base, folder))
+        yield operands
+
+
+def _operand(base: Base, folder: Path) -> Operand:
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(base.folder, local_files_only=True).to_dict()
+    config = AutoConfig.from_pretrained(folder, local_files_only=True).to_dict()
     names = " ".join(config.get("architectures") or [])
     found = next((kind for suffix, kind in _HEADS.items() if names.endswith(suffix)), ENCODER)
-    return Operand(base, MASKED_LM if base.has_lm_head else found, config)
+    return Operand(base, folder, MASKED_LM if base.has_lm_head else found, config)
 
 
 def leading(operands: Sequence[Operand]) -> Operand:
@@ -87,9 +107,9 @@ def check_alike(operands: Sequence[Operand]) -> None:
             values = first.config.get(key), other.config.get(key)
             if values[0] != values[1] and key not in _FREE_KEYS and "drop" not in key and key != _TUNED:
                 raise _unlike(key, *pair, *values)
-    vocabulary = load_tokenizer(first.base.folder).get_vocab()
+    vocabulary = load_tokenizer(first.folder).get_vocab()
     for other in operands:
-        different = vocabulary.items() ^ load_tokenizer(other.base.folder).get_vocab().items()
+        different = vocabulary.items() ^ load_tokenizer(other.folder).get_vocab().items()
         if different:
             token = min(token for token, _ in different)
             raise DomainAdaptError(
@@ -114,7 +134,7 @@ def open_operands(operands: Sequence[Operand]) -> Iterator[list[Weights]]:
     """
     first = leading(operands)
     with ExitStack() as stack:
-        expected = stack.enter_context(open_weights(weight_files(first.base.folder, first.base.name)))
+        expected = stack.enter_context(open_weights(weight_files(first.folder, first.base.name)))
         found = []
         for operand in operands:
             weights = expected
@@ -128,14 +148,12 @@ def open_operands(operands: Sequence[Operand]) -> Iterator[list[Weights]]:
 
 
 def _files(operand: Operand, expected: set[str], stack: ExitStack) -> list[Path]:
-    """Returns the files of a model, written anew where its names are those of older or other code."""
-    base = operand.base
-    names = weight_names(base.folder, base.name)
-    if operand.head not in (MASKED_LM, ENCODER) or names == expected or (operand.head == ENCODER and names < expected):
-        return weight_files(base.folder, base.name)
+    """Returns the files of a model; an encoder whose weights go by other names than in a masked LM is written anew."""
+    if operand.head != ENCODER or weight_names(operand.folder, operand.base.name) <= expected:
+        return weight_files(operand.folder, operand.base.name)
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="domain-adapt-")))
-    save_model(load_masked_lm(base), folder)
-    return weight_files(folder, base.name)
+    save_model(load_masked_lm(operand.base), folder)
+    return weight_files(folder, operand.base.name)
 
 
 def _without_head(weights: Weights, operand: Operand) -> Weights:
@@ -196,7 +214,7 @@ def write_mean(
 def write_config(folder: Path, operands: Sequence[Operand], weights: Sequence[float]) -> None:
     """Writes the leading model's config and tokenizer; a threshold that was tuned for each becomes their mean."""
     first = leading(operands)
-    config = json.loads((first.base.folder / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((first.folder / "config.json").read_text(encoding="utf-8"))
     config.pop("torch_dtype", None)
     config["dtype"] = "float32"
     tuned = [
@@ -205,9 +223,6 @@ def write_config(folder: Path, operands: Sequence[Operand], weights: Sequence[fl
     if tuned and (total := sum(weight for _, weight in tuned)):
         config[_TUNED] = sum(value * weight for value, weight in tuned) / total
     write_json(folder / "config.json", config)
-    if first.base.checkpoint is None:
-        save_tokenizer(load_tokenizer(first.base.folder), folder)
-        return
-    for path in first.base.folder.iterdir():  # byte for byte, so that prepared text is found again
+    for path in first.folder.iterdir():  # byte for byte, so that prepared text is found again
         if path.is_file() and is_tokenizer_file(path.name):
             shutil.copyfile(path, folder / path.name)

@@ -24,7 +24,6 @@ from domain_adapt.merge import merge_bases, merge_fingerprint
 from domain_adapt.recipes import DomainRecipe, TaskRecipe, recorded_recipe
 from domain_adapt.report.difference import unequal
 from domain_adapt.report.lineage import Family
-from domain_adapt.stages import package_versions
 from domain_adapt.task_in_run import Inputs
 from domain_adapt.tasks import task_type
 from domain_adapt.training import ranks
@@ -52,7 +51,8 @@ class Reproduction:
             times and the command, is left out.
         reasons: What differed in the making, as far as is known.
         notes: What is worth knowing of how it was made again.
-        relative: Norm of the difference of the weights over the norm of the weights; None if they have other shapes.
+        relative: Norm of the difference of the weights over the norm of the weights, in the layer (or embeddings, or
+            head) where it is largest; None if they have other shapes.
         largest: Largest absolute difference of a weight.
         folder: What came out, if it was kept.
     """
@@ -239,7 +239,6 @@ def _choices(manifest: Manifest) -> dict[str, Any]:
 def _say_inputs(identity: str, manifest: Manifest, notes: list[str]) -> None:
     if identity == manifest.fingerprint:
         notes.append("recipe, data, base and package are those of then (same fingerprint)")
-        logger.info("%s", notes[-1])
         return
     notes.append("recipe, data, base or package are not those of then (another fingerprint)")
     logger.warning("%s, so the result will most likely differ", notes[-1])
@@ -255,16 +254,20 @@ def _judge(original: Checkpoint, again: Checkpoint, notes: list[str], keep: bool
         return Reproduction(original.ref, True, files, notes=notes, folder=folder)
     from domain_adapt.training.distance import weight_distance
 
-    reasons = _reasons(original.manifest, again.manifest)
+    reasons = reasons_between(original.manifest, again.manifest)
     distance = weight_distance(*(weight_files(one.folder, one.ref) for one in (original, again)))
     if distance.shapes or any(distance.only):
         return Reproduction(original.ref, False, files, reasons, notes, folder=folder)
-    total = distance.total
-    return Reproduction(original.ref, False, files, reasons, notes, total.relative, total.largest, folder)
+    return Reproduction(original.ref, False, files, reasons, notes, distance.furthest, distance.largest, folder)
 
 
-def _reasons(then: Manifest, now: Manifest) -> list[str]:
-    """Returns what differs between two makings of a checkpoint, as far as their manifests tell."""
+def reasons_between(then: Manifest, now: Manifest) -> list[str]:
+    """Returns what differs between two makings of a checkpoint, as far as their manifests tell.
+
+    Args:
+        then: Of the checkpoint.
+        now: Of what was made here and now.
+    """
     found = []
     for before, after in zip(then.all_parents, now.all_parents, strict=True):
         if before.sha256 != after.sha256:
@@ -274,7 +277,7 @@ def _reasons(then: Manifest, now: Manifest) -> list[str]:
     if then.corpus.get("content_sha256") != now.corpus.get("content_sha256"):
         found.append("other data: its content hash differs")
         found += _other_sources(then.corpus, now.corpus)
-    for name, (old, new) in unequal(then.packages, package_versions()).items():
+    for name, (old, new) in unequal(then.packages, now.packages).items():
         found.append(f"{name}: was {old}, is {new}")
     for name, (old, new) in unequal(then.environment, now.environment).items():
         found.append(f"{name}: was {old if old is not None else 'not recorded'}, is {new}")

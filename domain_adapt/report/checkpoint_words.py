@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from domain_adapt.bases.resolving import checkpoint_identity
 from domain_adapt.checkpoints import Checkpoint, Manifest
+from domain_adapt.recipes import DomainRecipe, HpoSource, TaskRecipe
 from domain_adapt.report.card_usage import what_it_is
 from domain_adapt.report.model_card import flatten
 from domain_adapt.report.subject import METRICS, sources_of
 from domain_adapt.training.progress import format_seconds
+
+_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")  # of Markdown, as the model card has them
+_HIDDEN = ("sources", "data", "runtime", "description")  # said elsewhere, or of the machine
 
 
 def describe_checkpoint(checkpoint: Checkpoint, aliases: Sequence[str], size: int) -> list[tuple[str, str]]:
@@ -24,7 +29,7 @@ def describe_checkpoint(checkpoint: Checkpoint, aliases: Sequence[str], size: in
     manifest = checkpoint.manifest
     return [
         ("checkpoint", ", ".join([checkpoint.ref, *(f"@{alias}" for alias in aliases)])),
-        ("what", what_it_is(manifest).replace("`", "")),
+        ("what", _LINK.sub(r"\1", what_it_is(manifest)).replace("`", "")),
         ("folder", f"{checkpoint.folder} ({size / 1e6:,.1f} MB in {len(manifest.files) + 1} files)"),
         ("identity", f"SHA-256 {checkpoint_identity(manifest)}"),
         *_from_what(manifest),
@@ -68,10 +73,23 @@ def _how(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "made", f"{manifest.created}, in {format_seconds(manifest.wall_seconds)}"
     yield "on", ", ".join(f"{key} {value}" for key, value in flatten(manifest.environment))
     yield "with", ", ".join(f"{name} {version}" for name, version in sorted(manifest.packages.items()))
-    hidden = ("sources", "data", "runtime", "description")
-    recipe = (f"{key} = {value}" for key, value in flatten(manifest.recipe) if key.split(".")[0] not in hidden)
-    yield "recipe", ", ".join(recipe)
+    yield "recipe", f"{_own_settings(manifest)} (all keys: --json)"
     yield "fingerprint", manifest.fingerprint
+
+
+def _own_settings(manifest: Manifest) -> str:
+    """Returns the keys of the recipe that are not at their defaults."""
+    defaults: dict[str, Any] = {}
+    if manifest.stage == "adapt":
+        defaults = dict(flatten(DomainRecipe(name="x", sources=[HpoSource()]).model_dump(mode="json")))
+    elif manifest.stage == "finetune":
+        defaults = dict(flatten(TaskRecipe(name="x", type=manifest.recipe["type"]).model_dump(mode="json")))
+    shown = [
+        f"{key} = {value}"
+        for key, value in flatten(manifest.recipe)
+        if key.split(".")[0] not in _HIDDEN and defaults.get(key, _HIDDEN) != value
+    ]
+    return ", ".join(shown) or "defaults"
 
 
 def _how_good(metrics: Mapping[str, float]) -> Iterator[tuple[str, str]]:

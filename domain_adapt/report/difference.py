@@ -50,10 +50,9 @@ class Difference:
     def as_json(self) -> dict[str, Any]:
         """Returns plain JSON values."""
         values = asdict(self)
-        parts = [*self.weights.groups, self.weights.total]
         values["weights"]["groups"] = [
             {"group": one.group, "numbers": one.numbers, "relative": one.relative, "largest": one.largest}
-            for one in parts
+            for one in self.weights.groups
         ]
         return values
 
@@ -144,7 +143,7 @@ def _weights_table(distance: WeightDistance) -> Table:
     )
     for column in ("part", "relative", "largest", "numbers"):
         table.add_column(column, justify="left" if column == "part" else "right", header_style="bold")
-    for one in [*distance.groups, distance.total]:
+    for one in distance.groups:
         table.add_row(one.group, f"{one.relative:.2e}", f"{one.largest:.2e}", f"{one.numbers:,}")
     return table
 

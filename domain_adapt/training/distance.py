@@ -54,15 +54,14 @@ class WeightDistance:
     shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
 
     @property
-    def total(self) -> GroupDistance:
-        """All groups as one."""
-        return GroupDistance(
-            "all weights",
-            sum(one.numbers for one in self.groups),
-            math.fsum(one.squared_difference for one in self.groups),
-            math.fsum(one.squared_norm for one in self.groups),
-            max((one.largest for one in self.groups), default=0.0),
-        )
+    def furthest(self) -> float:
+        """Relative distance of the part that is furthest apart; all parts as one would hide the smaller ones."""
+        return max((one.relative for one in self.groups), default=0.0)
+
+    @property
+    def largest(self) -> float:
+        """Largest absolute difference of a weight."""
+        return max((one.largest for one in self.groups), default=0.0)
 
 
 def group_of(name: str, encoder: str) -> str:
