@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ from domain_adapt.checkpoints import CheckpointStore
 from domain_adapt.cli_checkpoints import checkpoints_app
 from domain_adapt.cli_merge import ManyWeights, merge_command, spread_weights
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.workspace import Workspace
 
 
 @pytest.fixture
@@ -34,10 +36,17 @@ def call(monkeypatch, capsys):
     return call
 
 
+@pytest.fixture(scope="session")
+def _grown_once(_adapted_once, tmp_path_factory):
+    root = shutil.copytree(_adapted_once, tmp_path_factory.mktemp("grown") / "project")
+    adapt("heart", overrides=["budget.epochs=2", "corpus.min_characters=25"], workspace=Workspace(root))
+    return root
+
+
 @pytest.fixture
-def grown(adapted):
+def grown(_grown_once, adapted):
     """``heart`` with two versions that differ in the budget."""
-    adapt("heart", overrides=["budget.epochs=2", "corpus.min_characters=25"], workspace=adapted.workspace)
+    shutil.copytree(_grown_once, adapted.root, dirs_exist_ok=True)
     return adapted
 
 
