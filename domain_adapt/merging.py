@@ -181,7 +181,7 @@ def _check_weights(expected: Weights, found: Weights, first: Operand, operand: O
 def write_mean(
     folder: Path, opened: Sequence[Weights], weights: Sequence[float], on_progress: Callable[[int], None]
 ) -> None:
-    """Writes ``model.safetensors`` with the weighted mean, a tensor at a time.
+    """Writes ``model.safetensors`` with the weighted mean, a piece of a tensor at a time.
 
     A tensor that not all models have, that of a head, is the mean of those that have it, by the same proportions.
     """
@@ -190,19 +190,19 @@ def write_mean(
     full = max(opened, key=lambda one: len(one.homes))
     done = 0
 
-    def mean(name: str) -> torch.Tensor:
+    def mean(name: str) -> Iterator[torch.Tensor]:
         nonlocal done
         having = [(one, weight) for one, weight in zip(opened, weights, strict=True) if name in one.homes]
         total = sum(weight for _, weight in having)
         # All the weight on models without this tensor: the head is needed all the same, so those that have it share.
         shares = [weight / total if total else 1 / len(having) for _, weight in having]
-        try:
-            tensor = interpolate_tensor([one.tensor(name) for one, _ in having], shares)
-        except ValueError as error:
-            raise DomainAdaptError(f"merge: {name}: {error}") from error
+        for pieces in zip(*(one.pieces(name) for one, _ in having), strict=True):
+            try:
+                yield interpolate_tensor(pieces, shares)
+            except ValueError as error:
+                raise DomainAdaptError(f"merge: {name}: {error}") from error
         done += 1
         on_progress(done)
-        return tensor
 
     shapes = {}
     for name in full.names:

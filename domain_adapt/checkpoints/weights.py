@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-# Numbers of one tensor that are compared at once: 64 MB in float64, for each of two tensors.
-CHUNK_NUMBERS = 2**23
+# Numbers of one tensor that are worked on at once: 8 MB in float64, and a few times that for what comes in between.
+CHUNK_NUMBERS = 2**20
 # As torch and safetensors call the types; bytes of a number.
 _NAMES = {
     "F64": "float64",
@@ -83,9 +83,9 @@ def open_weights(files: Sequence[Path]) -> Iterator[Weights]:
 
 
 def write_weights(
-    path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]], make: Callable[[str], torch.Tensor]
+    path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]], make: Callable[[str], Iterable[torch.Tensor]]
 ) -> None:
-    """Writes a safetensors file, asking for one tensor at a time.
+    """Writes a safetensors file, asking for one tensor at a time, in pieces.
 
     The format: eight bytes with the length of the header (little-endian), the header as JSON, padded with spaces to a
     multiple of eight bytes, and the numbers of the tensors one after the other without a gap.
@@ -93,10 +93,10 @@ def write_weights(
     Args:
         path: Must not exist.
         shapes: Name -> shape and type (``float32``, ``int64``...) of each tensor.
-        make: Returns the tensor of a name, in that shape and type.
+        make: Returns the tensor of a name in that type, in pieces along its first dimension.
 
     Raises:
-        ValueError: If a tensor is not in the shape and type that was said.
+        ValueError: If a tensor does not have the type, or as many numbers, as was said.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     # As safetensors itself does it, the widest types first: then each tensor is aligned.
@@ -112,7 +112,12 @@ def write_weights(
     with path.open("xb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            tensor = make(name).contiguous()
-            if (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) != shapes[name]:
-                raise ValueError(f"{name}: {tuple(tensor.shape)} {tensor.dtype}, expected {shapes[name]}")
-            file.write(tensor.numpy().data)
+            shape, kind = shapes[name]
+            numbers = 0
+            for piece in make(name):
+                if str(piece.dtype) != f"torch.{kind}":
+                    raise ValueError(f"{name}: {piece.dtype}, expected {kind}")
+                file.write(piece.contiguous().numpy().data)
+                numbers += piece.numel()
+            if numbers != math.prod(shape):
+                raise ValueError(f"{name}: {numbers} numbers, expected {math.prod(shape)}")
