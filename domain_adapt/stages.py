@@ -234,7 +234,6 @@ def publish(
         DomainAdaptError: If the disk does not let it; nothing is published then.
     """
     curve = training_curve(run.folder / METRICS)
-    joules = run.energy.joules() if run.energy else None
 
     def fill(folder: Path) -> None:
         save_model(model, folder)
@@ -245,25 +244,7 @@ def publish(
             (folder / name).write_bytes(content)
 
     def make_manifest(version: int, files: dict[str, str]) -> Manifest:
-        return Manifest(
-            **{key: getattr(publication, key) for key in ("name", "stage", "domain", "task", "profile")},
-            version=version,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            fingerprint=run.fingerprint,
-            recipe=publication.recipe.model_dump(mode="json"),
-            parent=publication.base.as_parent(),
-            lineage=publication.base.lineage(),
-            corpus=dict(publication.corpus),
-            metrics=dict(publication.metrics) | ({} if joules is None else {"train/energy_joules": joules}),
-            packages=package_versions(),
-            environment=choices_of(run.folder)
-            | runtime.describe()
-            | {"hardware": hardware(runtime.device), "processes": count()},
-            command=" ".join(sys.argv),
-            wall_seconds=round(time.monotonic() - run.started, 1),
-            files=files,
-            origin=publication.origin(workspace),
-        )
+        return _manifest(publication, run, runtime, workspace).model_copy(update={"version": version, "files": files})
 
     store = CheckpointStore(workspace.checkpoints)
     checkpoint = store.publish(publication.name, fill, make_manifest, describe=render_card)
@@ -271,6 +252,30 @@ def publish(
     logger.info("published %s after %s: %s", checkpoint.ref, took, checkpoint.folder)
     run.meeting.tell(checkpoint.ref)
     return checkpoint
+
+
+def _manifest(publication: Publication, run: Run, runtime: Runtime, workspace: Workspace) -> Manifest:
+    """Returns the manifest but for version and files, which only the store knows."""
+    joules = run.energy.joules() if run.energy else None
+    return Manifest(
+        **{key: getattr(publication, key) for key in ("name", "stage", "domain", "task", "profile")},
+        version=1,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=run.fingerprint,
+        recipe=publication.recipe.model_dump(mode="json"),
+        parent=publication.base.as_parent(),
+        lineage=publication.base.lineage(),
+        corpus=dict(publication.corpus),
+        metrics=dict(publication.metrics) | ({} if joules is None else {"train/energy_joules": joules}),
+        packages=package_versions(),
+        environment=choices_of(run.folder)
+        | runtime.describe()
+        | {"hardware": hardware(runtime.device), "processes": count()},
+        command=" ".join(sys.argv),
+        wall_seconds=round(time.monotonic() - run.started, 1),
+        files={},
+        origin=publication.origin(workspace),
+    )
 
 
 def package_versions() -> dict[str, str]:
