@@ -1,6 +1,6 @@
 """Adapt a pretrained language model to a specialised field, then fine-tune it on a task.
 
-The public API: :func:`adapt`, :func:`finetune`, :func:`finetune_multitask`, :func:`compare`,
+The public API: :func:`adapt`, :func:`finetune`, :func:`finetune_multitask`, :func:`compare`, :func:`merge`,
 :func:`load`, :class:`QuestionAnswerer`, :class:`ChoiceAnswerer`, :class:`TextClassifier`, :class:`EntityTagger` and
 :func:`resolve`.
 Names are looked up when they are first used, so that ``import domain_adapt`` is quick.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain_adapt.compare import compare
     from domain_adapt.errors import DomainAdaptError
     from domain_adapt.finetune import finetune
+    from domain_adapt.merge import merge
     from domain_adapt.multitask import finetune_multitask
     from domain_adapt.predict import ChoiceAnswerer, EntityTagger, QuestionAnswerer, TextClassifier, load
     from domain_adapt.workspace import Workspace
@@ -35,6 +36,7 @@ __all__ = [
     "finetune",
     "finetune_multitask",
     "load",
+    "merge",
     "resolve",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "finetune": "domain_adapt.finetune",
     "finetune_multitask": "domain_adapt.multitask",
     "load": "domain_adapt.predict",
+    "merge": "domain_adapt.merge",
     "resolve": "domain_adapt.checkpoints",
 }
 

@@ -23,7 +23,7 @@ from domain_adapt.stages import (
     publish,
     stage_fingerprint,
 )
-from domain_adapt.training.meeting import meet, wait_until_seen
+from domain_adapt.training.meeting import Meeting, meet, wait_until_seen
 from domain_adapt.training.progress import meter
 from domain_adapt.training.ranks import is_main, place
 from domain_adapt.workspace import Workspace
@@ -85,16 +85,30 @@ def adapt(
         start = meeting.main_first(
             lambda: resolve_base(values.base, workspace=workspace, revision=values.base_revision or None)
         )
-        # The sources are read by rank 0 alone; the other ranks compare what else decides the result.
-        meeting.check_same(adapt_fingerprint(values, start, None), "recipe, base or package")
-        fingerprint = meeting.from_main(lambda: adapt_fingerprint(values, start, plan))
-        existing = existing_checkpoint(values.name, fingerprint, workspace, meeting)
-        if existing is not None and not force:
-            logger.info("%s is up to date: %s", existing.ref, existing.folder)
-            return existing
-        fresh = existing is not None
-        with open_run("adapt", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
-            return _train_and_publish(recipe, subject, start, plan, run, workspace)
+        return adapt_with(recipe, subject, start, plan, meeting, force, workspace)
+
+
+def adapt_with(
+    recipe: Recipe[DomainRecipe],
+    subject: str,
+    start: Base,
+    plan: CorpusPlan,
+    meeting: Meeting,
+    force: bool = False,
+    workspace: Workspace = Workspace(),
+) -> Checkpoint:
+    """Does :func:`adapt` with a recipe, the domain of its text and a base that are at hand; other errors are its."""
+    values = recipe.values
+    # The sources are read by rank 0 alone; the other ranks compare what else decides the result.
+    meeting.check_same(adapt_fingerprint(values, start, None), "recipe, base or package")
+    fingerprint = meeting.from_main(lambda: adapt_fingerprint(values, start, plan))
+    existing = existing_checkpoint(values.name, fingerprint, workspace, meeting)
+    if existing is not None and not force:
+        logger.info("%s is up to date: %s", existing.ref, existing.folder)
+        return existing
+    fresh = existing is not None
+    with open_run("adapt", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
+        return _train_and_publish(recipe, subject, start, plan, run, workspace)
 
 
 def adapt_fingerprint(recipe: DomainRecipe, base: Base, plan: CorpusPlan | None) -> str:
@@ -158,7 +172,7 @@ def _train_and_publish(
     from domain_adapt.mlm.masking import masking_vocabulary, words_for
     from domain_adapt.mlm.new_head import start_head
     from domain_adapt.mlm.sparse_head import SparseHead
-    from domain_adapt.pretraining import Pretraining, heldout, train
+    from domain_adapt.pretraining import Pretraining, heldout, train, training_flops
     from domain_adapt.training.runtime import detect
 
     values = recipe.values
@@ -185,6 +199,7 @@ def _train_and_publish(
     metrics |= totals.metrics()
     if not is_main():
         return await_publication(run, workspace)
+    metrics["train/flops"] = training_flops(values, stage, totals)
     publication = Publication(
         name=values.name,
         stage="adapt",
@@ -195,6 +210,7 @@ def _train_and_publish(
         base=base,
         corpus=_describe(corpus),
         metrics=metrics,
+        folder=recipe.folder,
     )
     return publish(publication, model, tokenizer, run, runtime, workspace)
 
@@ -202,7 +218,8 @@ def _train_and_publish(
 def _describe(corpus: Corpus) -> dict[str, Any]:
     """Returns what a manifest says about the text."""
     figures = {key: value for key, value in corpus.statistics.items() if isinstance(value, int)}
-    figures |= {f"dropped: {reason}": count for reason, count in corpus.statistics["dropped"].items()}
+    for deed in ("dropped", "scrubbed"):
+        figures |= {f"{deed}: {what}": count for what, count in corpus.statistics[deed].items()}
     sources = [
         entry | ({"hub_id": entry["name"]} if entry["kind"] == "hub" else {}) for entry in corpus.statistics["sources"]
     ]

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from domain_adapt.cli_checkpoints import checkpoints_app
 from domain_adapt.cli_compare import compare_command
 from domain_adapt.cli_corpus import corpus_app
 from domain_adapt.cli_data import data_app
 from domain_adapt.cli_finetune import finetune_command
+from domain_adapt.cli_merge import ManyWeights, merge_command
 from domain_adapt.cli_options import (
     BaseOption,
     Force,
@@ -20,7 +22,7 @@ from domain_adapt.cli_options import (
     Profile,
 )
 from domain_adapt.cli_predict import predict_command
-from domain_adapt.cli_process import prepare_process, set_up_logging
+from domain_adapt.cli_process import prepare_process
 from domain_adapt.cli_tune import tune_command
 from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
@@ -38,6 +40,7 @@ recipes_app = typer.Typer(help="List the domains and tasks, or show one resolved
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(data_app, name="data")
+app.add_typer(checkpoints_app, name="checkpoints")
 
 
 @app.callback()
@@ -90,6 +93,7 @@ def adapt_command(
 app.command("finetune")(finetune_command)
 app.command("tune")(tune_command)
 app.command("compare")(compare_command)
+app.command("merge", cls=ManyWeights)(merge_command)
 app.command("predict")(predict_command)
 
 
@@ -155,22 +159,6 @@ def assess_command(
     print(f"stage 1: {found.cost()}")
     for warning in found.warnings:
         print(f"\n{warning}")
-
-
-@app.command("checkpoints")
-def checkpoints_command() -> None:
-    """List the published checkpoints."""
-    from rich.console import Console
-
-    from domain_adapt.checkpoints import CheckpointStore
-    from domain_adapt.report.tables import checkpoint_table
-    from domain_adapt.workspace import Workspace
-
-    set_up_logging()
-    found = CheckpointStore(Workspace().checkpoints).list()
-    if not found:
-        raise DomainAdaptError("there are no checkpoints here yet", hint="domain-adapt adapt medical makes the first")
-    Console(width=None if sys.stdout.isatty() else 160).print(checkpoint_table(found))
 
 
 @recipes_app.callback()

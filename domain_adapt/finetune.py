@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from domain_adapt.bases import Base, resolve_base
 from domain_adapt.best_epoch import EpochListener
@@ -65,7 +66,6 @@ def finetune(
         DomainAdaptError: For anything the user can mend: recipe, data, base, disk.
         EndedElsewhere: If another process of this run failed and says why.
     """
-    extra_files = extra_files or {}
     with meet() as meeting:
         inputs = read_inputs(
             task,
@@ -81,16 +81,28 @@ def finetune(
             workspace=workspace,
             meeting=meeting,
         )
-        fingerprint = finetune_fingerprint(inputs)
-        meeting.check_same(fingerprint, "recipe, base, data or package")
-        existing = existing_checkpoint(inputs.name, fingerprint, workspace, meeting)
-        if existing is not None and not force and _has(existing, extra_files):
-            logger.info("%s is up to date: %s", existing.ref, existing.folder)
-            say_metrics(existing.manifest.metrics)
-            return existing
-        fresh = existing is not None
-        with open_run("finetune", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
-            return Finetuning(inputs, run, workspace, on_epoch, extra_files).publish()
+        return finetune_on(inputs, meeting, force, on_epoch, extra_files or {}, workspace)
+
+
+def finetune_on(
+    inputs: Inputs,
+    meeting: Meeting,
+    force: bool = False,
+    on_epoch: EpochListener | None = None,
+    extra_files: Mapping[str, str] = MappingProxyType({}),
+    workspace: Workspace = Workspace(),
+) -> Checkpoint:
+    """Does :func:`finetune` on inputs that are read already; the other arguments and errors are those of it."""
+    fingerprint = finetune_fingerprint(inputs)
+    meeting.check_same(fingerprint, "recipe, base, data or package")
+    existing = existing_checkpoint(inputs.name, fingerprint, workspace, meeting)
+    if existing is not None and not force and _has(existing, extra_files):
+        logger.info("%s is up to date: %s", existing.ref, existing.folder)
+        say_metrics(existing.manifest.metrics)
+        return existing
+    fresh = existing is not None
+    with open_run("finetune", fingerprint, workspace, fresh=fresh, meeting=meeting) as run:
+        return Finetuning(inputs, run, workspace, on_epoch, extra_files).publish()
 
 
 def read_inputs(
@@ -121,7 +133,12 @@ def read_inputs(
     domain = domain or (begin.checkpoint.manifest.domain if begin.checkpoint else None)
     data = meeting.main_first(lambda: load_data(recipe, kind, domain, train, dev, test))
     parts = (None if begin.checkpoint else "base", data.domain, values.name)
-    return Inputs(recipe, kind, begin, data, name or "-".join(part for part in parts if part))
+    files = {
+        key: [Path(path) for path in paths]
+        for key, paths in {"train": train, "dev": dev, "test": test}.items()
+        if paths
+    }
+    return Inputs(recipe, kind, begin, data, name or "-".join(part for part in parts if part), files)
 
 
 def finetune_fingerprint(inputs: Inputs) -> str:

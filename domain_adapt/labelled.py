@@ -64,6 +64,7 @@ class Data:
                     "name": f"{task} data of {self.domain or 'the user'}",
                     "licence": self.licence,
                     "documents": sum(len(part.examples) for part in self.parts.values()),
+                    "fingerprint": self.fingerprint(),
                 }
             ],
             "statistics": self.statistics(),

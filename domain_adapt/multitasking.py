@@ -198,5 +198,7 @@ class Multitasking:
             base=self._start,
             corpus=self._describe(None),
             metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
+            folder=self._first.recipe.folder,
+            multitask=True,
         )
         return publish(publication, encoder, self._tokenizer, self._run, self._runtime, self._workspace)

@@ -21,6 +21,7 @@ from domain_adapt.mlm.sparse_head import SparseHead
 from domain_adapt.randomness import integer_seed
 from domain_adapt.recipes import DomainRecipe, MlmSettings
 from domain_adapt.stages import Run
+from domain_adapt.training.compiling import undo_compilation
 from domain_adapt.training.fitting import fit_to_machine
 from domain_adapt.training.freezing import freeze, parameter_groups, set_dropout
 from domain_adapt.training.frozen_states import frozen_states
@@ -192,6 +193,18 @@ def _objective(recipe: DomainRecipe, stage: Pretraining, strategy: Strategy, tea
         documents=documents,
         strategy=strategy,
     )
+
+
+def training_flops(recipe: DomainRecipe, stage: Pretraining, totals: Totals) -> float:
+    """Returns the FLOP of all training steps, an estimate: those of a token now, at the end, times the tokens."""
+    from domain_adapt.mlm.flops import flops_per_token
+
+    undo_compilation(stage.model)  # nothing is counted within compiled layers, and they are not needed any more
+    load = row_load(recipe, stage)
+    token = flops_per_token(
+        stage.model, stage.head, tokens=load.row_tokens, predicted=load.predicted, distilled=load.distilled
+    )
+    return token * totals.tokens
 
 
 def row_load(recipe: DomainRecipe, stage: Pretraining) -> Load:

@@ -23,12 +23,16 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from domain_adapt.bases import Base, save_model, save_tokenizer
-from domain_adapt.checkpoints import Checkpoint, CheckpointStore, Manifest, check_name
+from domain_adapt.checkpoints import Checkpoint, CheckpointStore, Manifest, Origin, check_name
 from domain_adapt.disk import explain_disk
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.fingerprint import fingerprint
 from domain_adapt.report.model_card import render_card
+from domain_adapt.training.choices import choices_of
+from domain_adapt.training.energy import EnergyMeter
+from domain_adapt.training.machine import hardware
 from domain_adapt.training.meeting import Meeting, wait_until_seen
+from domain_adapt.training.metrics_file import METRICS, training_curve
 from domain_adapt.training.progress import format_seconds
 from domain_adapt.training.ranks import count, is_main
 from domain_adapt.workspace import Workspace
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PACKAGE = "domain-adapt"
+TRAINING_CURVE = "training_curve.json"  # in a checkpoint: [[tokens, loss], ...]
 _RECORDED_PACKAGES = (PACKAGE, "torch", "transformers", "tokenizers", "datasets", "accelerate", "evaluate", "numpy")
 
 
@@ -53,12 +58,14 @@ class Run:
         fingerprint: Of the stage's inputs.
         started: By the monotonic clock.
         meeting: The ranks at work on it.
+        energy: Counts the energy of the whole run; None if an earlier process did a part of it.
     """
 
     folder: Path
     fingerprint: str
     started: float
     meeting: Meeting = field(default_factory=Meeting)
+    energy: EnergyMeter | None = None
 
 
 @contextmanager
@@ -84,15 +91,18 @@ def open_run(
         yield Run(wait_until_seen(folder), fingerprint, time.monotonic(), meeting)
         return
     lock = lock_run(folder)
+    energy = EnergyMeter()
     try:
         if fresh and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
             shutil.rmtree(folder, ignore_errors=True)
         with explain_disk(folder, "nothing was published"):
             folder.mkdir(exist_ok=True)
             meeting.tell()
-            yield Run(folder, fingerprint, time.monotonic(), meeting)
+            is_new = not (folder / METRICS).exists()
+            yield Run(folder, fingerprint, time.monotonic(), meeting, energy if is_new else None)
         shutil.rmtree(folder, ignore_errors=True)
     finally:
+        energy.stop()
         lock.release()
 
 
@@ -176,6 +186,9 @@ class Publication:
         base: Starting weights.
         corpus: What was read, see :class:`domain_adapt.checkpoints.Manifest`.
         metrics: Flat figures.
+        folder: Of the recipe.
+        files: Labelled data that the command named: ``train``, ``dev``, ``test`` -> files.
+        multitask: Trained together with other tasks.
     """
 
     name: str
@@ -187,6 +200,20 @@ class Publication:
     base: Base
     corpus: Mapping[str, Any]
     metrics: Mapping[str, float]
+    folder: Path
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    multitask: bool = False
+
+    def origin(self, workspace: Workspace) -> Origin:
+        """Returns where the inputs lay, as a manifest says it."""
+        files = {part: [place_of(path, workspace) for path in paths] for part, paths in self.files.items() if paths}
+        return Origin(folder=place_of(self.folder, workspace), files=files, multitask=self.multitask)
+
+
+def place_of(path: Path, workspace: Workspace) -> str:
+    """Returns a path as a manifest has it: relative to the project's folder if it is inside it, else absolute."""
+    path, root = path.resolve(), workspace.root.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def publish(
@@ -200,35 +227,24 @@ def publish(
 ) -> Checkpoint:
     """Publishes a model as the next version of its name and says where it is; the main process calls it.
 
-    ``extra_files`` are names and contents of what belongs beside the model, such as plots.
+    ``extra_files`` are names and contents of what belongs beside the model, such as plots. The training curve is
+    published with it: a JSON list of pairs ``[tokens, loss]``.
 
     Raises:
         DomainAdaptError: If the disk does not let it; nothing is published then.
     """
+    curve = training_curve(run.folder / METRICS)
 
     def fill(folder: Path) -> None:
         save_model(model, folder)
         save_tokenizer(tokenizer, folder)
+        if curve:
+            (folder / TRAINING_CURVE).write_text(json.dumps(curve) + "\n", encoding="utf-8")
         for name, content in (extra_files or {}).items():
             (folder / name).write_bytes(content)
 
     def make_manifest(version: int, files: dict[str, str]) -> Manifest:
-        return Manifest(
-            **{key: getattr(publication, key) for key in ("name", "stage", "domain", "task", "profile")},
-            version=version,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            fingerprint=run.fingerprint,
-            recipe=publication.recipe.model_dump(mode="json"),
-            parent=publication.base.as_parent(),
-            lineage=publication.base.lineage(),
-            corpus=dict(publication.corpus),
-            metrics=dict(publication.metrics),
-            packages={package: metadata.version(package) for package in _RECORDED_PACKAGES},
-            environment=runtime.describe() | {"processes": count()},
-            command=" ".join(sys.argv),
-            wall_seconds=round(time.monotonic() - run.started, 1),
-            files=files,
-        )
+        return _manifest(publication, run, runtime, workspace).model_copy(update={"version": version, "files": files})
 
     store = CheckpointStore(workspace.checkpoints)
     checkpoint = store.publish(publication.name, fill, make_manifest, describe=render_card)
@@ -236,6 +252,35 @@ def publish(
     logger.info("published %s after %s: %s", checkpoint.ref, took, checkpoint.folder)
     run.meeting.tell(checkpoint.ref)
     return checkpoint
+
+
+def _manifest(publication: Publication, run: Run, runtime: Runtime, workspace: Workspace) -> Manifest:
+    """Returns the manifest but for version and files, which only the store knows."""
+    joules = run.energy.joules() if run.energy else None
+    return Manifest(
+        **{key: getattr(publication, key) for key in ("name", "stage", "domain", "task", "profile")},
+        version=1,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=run.fingerprint,
+        recipe=publication.recipe.model_dump(mode="json"),
+        parent=publication.base.as_parent(),
+        lineage=publication.base.lineage(),
+        corpus=dict(publication.corpus),
+        metrics=dict(publication.metrics) | ({} if joules is None else {"train/energy_joules": joules}),
+        packages=package_versions(),
+        environment=choices_of(run.folder)
+        | runtime.describe()
+        | {"hardware": hardware(runtime.device), "processes": count()},
+        command=" ".join(sys.argv),
+        wall_seconds=round(time.monotonic() - run.started, 1),
+        files={},
+        origin=publication.origin(workspace),
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the versions of the packages that decide a result."""
+    return {package: metadata.version(package) for package in _RECORDED_PACKAGES}
 
 
 def await_publication(run: Run, workspace: Workspace) -> Checkpoint:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domain_adapt.bases import Base
+from domain_adapt.bases import Base, longest_input
 from domain_adapt.checkpoints import Checkpoint
 from domain_adapt.labelled import Data
 from domain_adapt.randomness import integer_seed
@@ -37,6 +38,7 @@ class Inputs:
         start: Starting weights.
         data: Labelled.
         name: Of the checkpoint.
+        files: Those of the data that the caller named instead of the recipe: ``train``, ``dev``, ``test`` -> files.
     """
 
     recipe: Recipe[TaskRecipe]
@@ -44,6 +46,7 @@ class Inputs:
     start: Base
     data: Data
     name: str
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
 class TaskInRun:
@@ -66,7 +69,9 @@ class TaskInRun:
     def objective(self) -> TaskObjective:
         """Returns the training side."""
         features = self.kind.featurise(self.data.train.examples, self._tokenizer, self._settings())
-        return self.kind.objective(features, self._tokenizer.pad_token_id, self.values.finetune)
+        objective = self.kind.objective(features, self._tokenizer.pad_token_id, self.values.finetune)
+        self._mean_tokens = round(float(objective.lengths.mean()))
+        return objective
 
     def score_dev(self) -> tuple[dict[str, float], dict[str, float]]:
         """Returns the dev part's metrics, and what was tuned on it for them."""
@@ -114,7 +119,13 @@ class TaskInRun:
             recipe=self.values,
             base=inputs.start,
             corpus=described or self.data.describe(self.values.name),
-            metrics=metrics | {"train/best_epoch": float(best["epoch"])} | totals.metrics(),
+            metrics=metrics
+            | {"train/best_epoch": float(best["epoch"])}
+            | totals.metrics()
+            | {"train/flops": self._flops_per_token() * totals.tokens},
+            folder=inputs.recipe.folder,
+            files=inputs.files,
+            multitask=described is not None,
         )
         return publish(publication, self.model, self._tokenizer, run, self._runtime, workspace, plots | texts)
 
@@ -134,6 +145,14 @@ class TaskInRun:
         )
         logits = self._logits(features, part)
         return examples, self.kind.decode(logits, features, examples, self._settings(tuned))
+
+    def _flops_per_token(self) -> float:
+        from domain_adapt.training.compiling import undo_compilation
+        from domain_adapt.training.flops import encoder_flops_per_token
+
+        undo_compilation(self.model)  # nothing is counted within compiled layers, and they are not needed any more
+        longest = longest_input(self.model.config) or self._mean_tokens
+        return encoder_flops_per_token(self.model, tokens=max(1, min(self._mean_tokens, longest)))
 
     def _settings(self, tuned: dict[str, float] | None = None) -> Any:
         config = self.model.config

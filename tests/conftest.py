@@ -268,12 +268,14 @@ def adapted(_adapted_once: Path, tmp_path: Path) -> Project:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """``run(project, "adapt", ...)`` is the command line in this process; returns exit code, stdout and stderr."""
 
-    from domain_adapt import cli, cli_corpus, cli_finetune
+    from domain_adapt import cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge
+
+    commands = (cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge)
 
     def run(project: Project, *arguments: str) -> tuple[int, str, str]:
         monkeypatch.chdir(project.root)
         monkeypatch.setattr(sys, "argv", ["domain-adapt", *arguments])
-        for module in (cli, cli_corpus, cli_finetune):  # process-wide settings have tests of their own
+        for module in commands:  # process-wide settings have tests of their own
             monkeypatch.setattr(module, "prepare_process", lambda: None)
         capsys.readouterr()
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from domain_adapt import mini
 from domain_adapt.bases import hub
 from domain_adapt.bases.architectures import INDEX, check_architecture, weight_files
-from domain_adapt.checkpoints import Ancestor, Checkpoint, CheckpointStore, Parent, read_manifest
+from domain_adapt.checkpoints import Ancestor, Checkpoint, CheckpointStore, Manifest, Parent, read_manifest
 from domain_adapt.checkpoints.manifest import MANIFEST
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.fingerprint import fingerprint, hash_files
@@ -125,11 +125,28 @@ def content_hashes(folder: Path, name: str) -> dict[str, str]:
     paths = [folder / "config.json", *weight_files(folder, name)]
     if folder / "model.safetensors" not in paths:
         paths.append(folder / INDEX)
-    paths += [path for path in folder.iterdir() if path.is_file() and _is_tokenizer_file(path.name)]
+    paths += [path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path.name)]
     return hash_files(paths, folder)
 
 
-def _is_tokenizer_file(name: str) -> bool:
+def checkpoint_identity(manifest: Manifest) -> str:
+    """Returns the SHA-256 that identifies a checkpoint's model as a parent, from its manifest alone."""
+    files = manifest.files
+    index = INDEX in files and "model.safetensors" not in files
+    return fingerprint(
+        {
+            name: digest
+            for name, digest in files.items()
+            if name == "config.json"
+            or name.endswith(".safetensors")
+            or is_tokenizer_file(name)
+            or (name == INDEX and index)
+        }
+    )
+
+
+def is_tokenizer_file(name: str) -> bool:
+    """Tells whether a file of this name is a part of the tokenizer."""
     return name in _TOKENIZER_FILES or name.endswith(".model")  # SentencePiece
 
 
@@ -161,7 +178,7 @@ def _base(
         url=url,
         revision=revision,
         checkpoint=checkpoint,
-        tokenizer_sha256=fingerprint({file: hash for file, hash in hashes.items() if _is_tokenizer_file(file)}),
+        tokenizer_sha256=fingerprint({file: hash for file, hash in hashes.items() if is_tokenizer_file(file)}),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from domain_adapt.checkpoints.manifest import Ancestor, Manifest, Parent, read_manifest, write_manifest
+from domain_adapt.checkpoints.manifest import Ancestor, Manifest, Origin, Parent, read_manifest, write_manifest
 from domain_adapt.checkpoints.store import Checkpoint, CheckpointStore, check_name
 from domain_adapt.checkpoints.verify import verify
 from domain_adapt.errors import DomainAdaptError
@@ -15,6 +15,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointStore",
     "Manifest",
+    "Origin",
     "Parent",
     "check_name",
     "read_manifest",

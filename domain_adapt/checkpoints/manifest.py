@@ -51,26 +51,51 @@ class Parent(_Record):
     has_lm_head: bool = True
 
 
+class Origin(_Record):
+    """Where the inputs lay when the checkpoint was made, so that it can be made again.
+
+    Paths are relative to the project's folder where they are inside it, else absolute.
+
+    Attributes:
+        folder: Of the recipe; relative paths in the recipe are relative to it.
+        files: Labelled data that the command named instead of the recipe's: ``train``, ``dev``, ``test`` -> files.
+        multitask: It was trained together with other tasks.
+    """
+
+    folder: str
+    files: dict[str, list[str]] = {}
+    multitask: bool = False
+
+
 class Manifest(_Record):
     """Content of ``manifest.json``.
 
+    Keys with a default were added later: a manifest without them is as good, and tells less.
+
     Attributes:
+        stage: ``merge`` is a weighted mean of the weights of several models.
         created: UTC in ISO 8601.
-        recipe: The resolved recipe, every key.
-        lineage: Names and hashes of parent, grandparent and so on up to the base.
+        recipe: The resolved recipe, every key; of a merge ``type`` (of the task, ``fill-mask`` or
+            ``feature-extraction``), ``operands`` and ``weights``.
+        parent: The weights that it came from; of a merge the first.
+        parents: Of a merge, all of them; else empty.
+        lineage: Names and hashes of parent, grandparent and so on up to the base; of a merge, of all parents, each
+            once, the base last.
         corpus: What was read. The model card makes a table of ``sources`` (a list of tables with ``kind``, ``name``,
             ``licence``, ``url``, ``revision``, ``documents``; all optional), takes ``language`` for its front matter,
-            and lists every other key as a figure.
+            and lists every other key as a figure. ``content_sha256`` is that of all text that was kept.
         metrics: Flat, e.g. ``heldout/mlm_loss``, ``dev/f1``, ``train/tokens_per_second``; a value before training ends
-            in ``_before``.
-        environment: Python, platform, device, precision, threads.
+            in ``_before``. ``train/flops`` is an estimate, ``train/energy_joules`` measured, both where they can be.
+        environment: Python, platform, hardware, device, precision, threads, processes, and what else the run chose for
+            its machine (``micro_batch_rows``, ``compile``).
+        origin: Where the inputs lay.
         files: Path relative to the folder (POSIX) -> SHA-256; everything but the manifest itself.
     """
 
     schema_version: Literal[1] = 1
     name: str = Field(pattern=NAME_PATTERN)
     version: int = Field(ge=1)
-    stage: Literal["adapt", "finetune"]
+    stage: Literal["adapt", "finetune", "merge"]
     domain: str | None
     task: str | None = None
     profile: str
@@ -78,6 +103,7 @@ class Manifest(_Record):
     fingerprint: Sha256
     recipe: dict[str, Any]
     parent: Parent
+    parents: list[Parent] = []
     lineage: list[Ancestor] = Field(min_length=1)
     corpus: dict[str, Any]
     metrics: dict[str, FiniteFloat]
@@ -86,6 +112,12 @@ class Manifest(_Record):
     command: str
     wall_seconds: FiniteFloat
     files: dict[str, Sha256]
+    origin: Origin | None = None
+
+    @property
+    def all_parents(self) -> list[Parent]:
+        """What it was made from: one parent, or those of a merge."""
+        return self.parents or [self.parent]
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

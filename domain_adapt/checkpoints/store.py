@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import secrets
@@ -17,7 +18,7 @@ from domain_adapt.checkpoints.manifest import MANIFEST, NAME_PATTERN, Manifest, 
 from domain_adapt.disk import explain_disk
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.fingerprint import fingerprint, hash_file, hash_files
-from domain_adapt.workspace import fsync_path, sync_folder
+from domain_adapt.workspace import fsync_path, sync_folder, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +122,7 @@ class CheckpointStore:
             )
         match = _VERSION.match(wanted)
         version = versions[-1] if wanted in ("", "latest") else int(match.group(1)) if match else None
+        version = self.aliases(name).get(wanted, version)
         if version not in versions:
             shown = ", ".join(f"v{number}" for number in versions)
             raise DomainAdaptError(f"no version {wanted!r} of checkpoint {name!r}; there are: {shown}, latest")
@@ -156,6 +158,26 @@ class CheckpointStore:
             if one.manifest.stage == stage and (domain is None or one.manifest.domain == domain)
         ]
         return max(candidates, key=lambda one: (one.manifest.created, one.version), default=None)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Returns the aliases of ``name`` and the versions that they stand for."""
+        path = self.root / name / "aliases.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Makes ``name@alias`` stand for a version."""
+        write_json(self.root / name / "aliases.json", self.aliases(name) | {alias: version})
+
+    def remove_alias(self, name: str, alias: str) -> None:
+        """Removes an alias."""
+        aliases = self.aliases(name)
+        if alias not in aliases:
+            raise DomainAdaptError(f"no alias {alias!r} of checkpoint {name!r}")
+        write_json(self.root / name / "aliases.json", {key: value for key, value in aliases.items() if key != alias})
+
+    def remove(self, checkpoint: Checkpoint) -> None:
+        """Removes a checkpoint."""
+        shutil.rmtree(checkpoint.folder)
 
     def _versions(self, name: str) -> set[int]:
         """Returns the version numbers of ``name``, readable or not: a number is never given twice."""

@@ -7,7 +7,7 @@ from domain_adapt.checkpoints.store import Checkpoint
 from domain_adapt.fingerprint import hash_file
 
 
-def verify(checkpoint: Checkpoint) -> list[str]:
+def verify(checkpoint: Checkpoint, *, deep: bool = False) -> list[str]:
     """Returns one line for each file that is missing, changed or not in the manifest; [] if all is well."""
     folder, expected = checkpoint.folder, checkpoint.manifest.files
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}

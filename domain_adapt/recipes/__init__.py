@@ -23,6 +23,7 @@ from domain_adapt.recipes.loading import (
     load_any,
     load_domain,
     load_task,
+    recorded_recipe,
     task_corpus_recipe,
 )
 from domain_adapt.recipes.rendering import render
@@ -82,6 +83,7 @@ __all__ = [
     "load_any",
     "load_domain",
     "load_task",
+    "recorded_recipe",
     "render",
     "task_corpus_recipe",
 ]

@@ -123,6 +123,24 @@ def task_corpus_recipe(
     return Recipe(_validate(DomainRecipe, merged, f"--task {task}"), Path.cwd(), DEFAULT_PROFILE)
 
 
+def recorded_recipe(
+    model: type[RecipeModel], values: Mapping[str, Any], folder: Path, profile: str, where: str
+) -> Recipe[RecipeModel]:
+    """Returns a recipe that was resolved before, such as the one in a manifest.
+
+    Args:
+        model: :class:`DomainRecipe` or :class:`TaskRecipe`.
+        values: Every key; one that is new since then takes its default.
+        folder: That relative paths are relative to.
+        profile: That was applied.
+        where: Stands in messages.
+
+    Raises:
+        DomainAdaptError: If a key is not known any more.
+    """
+    return Recipe(_validate(model, dict(values), where), folder, profile)
+
+
 def find_recipes(workspace: Workspace = Workspace()) -> list[tuple[str, Path]]:
     """Returns ``("domain" | "task", folder)`` of every recipe in the workspace, sorted."""
     domains = [("domain", path.parent) for path in sorted(workspace.corpora.glob("*/domain.toml"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from domain_adapt.checkpoints import Manifest
-from domain_adapt.report.subject import is_encoder, is_mini, task_text
+from domain_adapt.report.subject import is_encoder, is_mini, pipeline, task_text
 
 
 def what_it_is(manifest: Manifest) -> str:
@@ -13,6 +13,8 @@ def what_it_is(manifest: Manifest) -> str:
     parent = manifest.parent
     origin = f"[{parent.name}]({parent.url})" if parent.url and parent.kind == "base" else f"`{parent.name}`"
     about = f" on {manifest.domain} text" if manifest.domain else ""
+    if manifest.stage == "merge":
+        return _merged(manifest)
     if manifest.stage == "adapt":
         return (
             f"A masked language model: {origin}, trained further{about} with masked-language modelling. "
@@ -27,10 +29,21 @@ def what_it_is(manifest: Manifest) -> str:
     return f"{text.is_a}: {origin}, fine-tuned{about} for the task `{manifest.task}`. {text.does}"
 
 
+def _merged(manifest: Manifest) -> str:
+    shares = zip(manifest.parents, manifest.recipe["weights"], strict=True)
+    models = " and ".join(f"`{parent.name}` ({weight:.3g})" for parent, weight in shares)
+    kinds = {"fill-mask": "A masked language model", "feature-extraction": "An encoder"}
+    is_a = kinds.get(pipeline(manifest)) or task_text(manifest).is_a
+    return (
+        f"{is_a}: the weighted mean of the weights of {models}, tensor by tensor (Wortsman et al. 2022, arXiv "
+        "2109.01903 and 2203.05482). Nothing was trained for it, and nothing was measured on it."
+    )
+
+
 def usage(manifest: Manifest) -> str:
     """Returns code that loads the model and calls it."""
     folder = f"checkpoints/{manifest.name}/v{manifest.version}"
-    if manifest.stage == "adapt":
+    if pipeline(manifest) == "fill-mask":
         code = [
             "from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline",
             "",
@@ -74,7 +87,9 @@ def limits(manifest: Manifest) -> str:
         "It repeats the errors and the slant of its text and of the model it came from.",
         "Its output is no advice: in medicine, finance or law, a person who knows the field has to check it.",
     ]
-    if manifest.stage == "adapt":
+    if manifest.stage == "merge":
+        lines.append("What its parents can do, it need not: measure it before it is used.")
+    elif manifest.stage == "adapt":
         lines.append("The figures are on held-out text of the same sources; other text of the field may be harder.")
     elif is_encoder(manifest):
         lines.append("The figures are those of the models with a head; another task may gain less, or nothing.")

@@ -62,14 +62,16 @@ def _corpus(corpus: Mapping[str, Any]) -> str:
         ]
         parts.append(_table(("source", "kind", "licence", "revision", "documents"), rows))
     others = {key: value for key, value in corpus.items() if key not in ("sources", "language")}
-    figures = [(key, _count(value)) for key, value in _flatten(others) if value is not None]
+    figures = [(key, _count(value)) for key, value in flatten(others) if value is not None]
     if figures:
         parts.append(_table(("figure", "value"), figures))
     return "\n\n".join(parts) or "Nothing was recorded about the text."
 
 
 def _making(manifest: Manifest) -> str:
-    lineage = " ← ".join([f"`{manifest.name}@v{manifest.version}`", *(f"`{one.name}`" for one in manifest.lineage)])
+    before = [" + ".join(f"`{one.name}`" for one in manifest.parents)] if manifest.parents else []
+    before = before or [f"`{one.name}`" for one in manifest.lineage]
+    lineage = " ← ".join([f"`{manifest.name}@v{manifest.version}`", *before])
     facts = [
         ("lineage", lineage),
         ("weights of the parent", f"SHA-256 `{manifest.parent.sha256}`"),
@@ -81,11 +83,11 @@ def _making(manifest: Manifest) -> str:
         ("wall time", f"{manifest.wall_seconds:,.0f} s"),
         ("fingerprint", f"`{manifest.fingerprint}`"),
         *([("settings", f"found by a search: `{STUDY}`, `search.md`")] if STUDY in manifest.files else []),
-        *((key, str(value)) for key, value in _flatten(manifest.environment)),
+        *((key, str(value)) for key, value in flatten(manifest.environment)),
         *((f"package {name}", version) for name, version in sorted(manifest.packages.items())),
     ]
     hidden = ("sources", "data", "runtime", "description")
-    recipe = [(f"`{key}`", f"`{value}`") for key, value in _flatten(manifest.recipe) if key.split(".")[0] not in hidden]
+    recipe = [(f"`{key}`", f"`{value}`") for key, value in flatten(manifest.recipe) if key.split(".")[0] not in hidden]
     return _table(("fact", "value"), facts) + "\n\nThe recipe:\n\n" + _table(("key", "value"), recipe)
 
 
@@ -110,11 +112,11 @@ def _count(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Yields ``("mlm.learning_rate", 1e-4)`` for nested tables."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -28,11 +28,15 @@ METRICS = {
     },
     "train/tokens": ("training tokens", None, 0, ""),
     "train/tokens_per_second": ("throughput", None, 0, "tokens/s"),
+    "train/flops": ("training FLOP, estimated", None, 0, ""),
+    "train/energy_joules": ("energy of the CPUs", None, 0, "J"),
 }
 
 
 def pipeline(manifest: Manifest) -> str:
     """Returns what the Hub calls the kind of model."""
+    if manifest.stage == "merge":
+        return str(manifest.recipe["type"])
     if manifest.stage == "adapt":
         return "fill-mask"
     return "feature-extraction" if is_encoder(manifest) else str(manifest.recipe.get("type", "question-answering"))
@@ -40,6 +44,8 @@ def pipeline(manifest: Manifest) -> str:
 
 def is_encoder(manifest: Manifest) -> bool:
     """Tells whether it is the encoder that several tasks have shared, without a head."""
+    if manifest.stage == "merge":
+        return pipeline(manifest) == "feature-extraction"
     return manifest.stage == "finetune" and manifest.task is None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,6 +57,19 @@ def settle(
     if choice != before:
         write_json(path, earlier | {key: choice})
     return choice
+
+
+def choices_of(run_folder: Path) -> dict[str, Any]:
+    """Returns what a run has chosen so far, by name."""
+    return _read(run_folder / _file_name())
+
+
+def choose_as(run_folder: Path, choices: Mapping[str, Any]) -> None:
+    """Makes a run that has not begun choose as an earlier one did, where the machine lets it."""
+    path = run_folder / _file_name()
+    if not path.exists():
+        run_folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, dict(choices))
 
 
 def _file_name() -> str:

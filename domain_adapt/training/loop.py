@@ -20,7 +20,7 @@ from domain_adapt.training import ranks
 from domain_adapt.training.feed import Feed, StepData
 from domain_adapt.training.meeting import wait_until_seen
 from domain_adapt.training.memory import explain_out_of_memory
-from domain_adapt.training.metrics_file import MetricsFile
+from domain_adapt.training.metrics_file import METRICS, MetricsFile
 from domain_adapt.training.objective import Objective
 from domain_adapt.training.plan import Plan
 from domain_adapt.training.progress import meter
@@ -144,7 +144,7 @@ class TrainingLoop:
             Stopped: If SIGINT or SIGTERM came; the state is saved.
         """
         first = step = self._resume()
-        metrics = MetricsFile(self._run_folder / "metrics.jsonl", step)
+        metrics = MetricsFile(self._run_folder / METRICS, step)
         saved = clock = time.monotonic()
         self._trainee.called.train()
         with stop_signal() as stop, meter(self._label, self._plan.steps) as progress, metrics:

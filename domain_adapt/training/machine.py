@@ -118,6 +118,11 @@ def processor(root: Path = Path("/")) -> str:
     return next(iter(names), platform.processor() or platform.machine())
 
 
+def hardware(device: str) -> str:
+    """Returns the name of what computes: the GPU's, or the CPU's."""
+    return _accelerator(device) or processor()
+
+
 def physical_cores(cpus: set[int], root: Path = Path("/")) -> int:
     """Returns how many physical cores the numbered CPUs lie on; their number where the kernel does not say."""
     folder = root / "sys/devices/system/cpu"

@@ -51,3 +51,12 @@ def test_a_truncated_manifest_is_an_error_of_the_user(tmp_path: Path, text: str)
 def test_a_missing_manifest_is_an_error_of_the_user(tmp_path: Path) -> None:
     with pytest.raises(DomainAdaptError, match=r"manifest\.json: not there"):
         read_manifest(tmp_path)
+
+
+def test_a_manifest_from_before_a_key_was_added_is_as_good(publish: Publish, tmp_path: Path) -> None:
+    values = publish().manifest.model_dump(mode="json")
+    for key in ("parents", "origin"):
+        values.pop(key)
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    found = read_manifest(tmp_path)
+    assert found.schema_version == 1 and found.origin is None and found.all_parents == [found.parent]
