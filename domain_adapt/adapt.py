@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from domain_adapt.adapting_text import describe_corpus, prepare_text
 from domain_adapt.bases import Base, check_block_size, load_masked_lm, load_tokenizer, resolve_base
 from domain_adapt.checkpoints import Checkpoint
-from domain_adapt.corpora import corpus_plan, reading
+from domain_adapt.corpora import corpus_plan
 from domain_adapt.corpus.preparing import CorpusPlan
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.recipes import DomainRecipe, Recipe, corpus_recipe, load_domain, load_task, task_corpus_recipe
@@ -23,15 +24,12 @@ from domain_adapt.stages import (
     publish,
     stage_fingerprint,
 )
-from domain_adapt.training.meeting import Meeting, meet, wait_until_seen
-from domain_adapt.training.progress import meter
+from domain_adapt.training.meeting import Meeting, meet
 from domain_adapt.training.ranks import is_main, place
 from domain_adapt.workspace import Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    from domain_adapt.corpus.prepare import Corpus
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -174,16 +172,20 @@ def _train_and_publish(
     from domain_adapt.mlm.sparse_head import SparseHead
     from domain_adapt.pretraining import Pretraining, heldout, train, training_flops
     from domain_adapt.training.runtime import detect
+    from domain_adapt.vocabulary.rows import grow_rows
 
     values = recipe.values
     runtime = detect(values.runtime, run.folder)
     place(runtime.device)
     logger.info("adapting %s to %s on %s, %s", base.name, values.name, runtime.device, runtime.precision)
-    tokenizer = load_tokenizer(base.folder)
     model = load_masked_lm(base)
     check_block_size(values.corpus.block_size, model.config)
-    words = words_for(values.mlm, tokenizer)
-    corpus = _corpus(plan, tokenizer, base, run, workspace)
+    words = words_for(values.mlm, load_tokenizer(base.folder))  # what masking cannot do is said before text is read
+    text = prepare_text(values, plan, base, run, workspace)
+    tokenizer, corpus, vocabulary = text.tokenizer, text.corpus, text.vocabulary
+    if vocabulary is not None:
+        grow_rows(model, vocabulary.first, [term.pieces for term in vocabulary.terms])
+        words = words_for(values.mlm, tokenizer)
     run.meeting.join(runtime.device)
     _, sep_id, pad_id = special_ids(tokenizer)
     stage = Pretraining(model, SparseHead(model), corpus, masking_vocabulary(tokenizer), sep_id, pad_id, runtime, words)
@@ -200,6 +202,10 @@ def _train_and_publish(
     if not is_main():
         return await_publication(run, workspace)
     metrics["train/flops"] = training_flops(values, stage, totals)
+    extra_files: dict[str, bytes] = {}
+    if vocabulary is not None:
+        metrics |= vocabulary.figures()
+        extra_files["added_terms.tsv"] = vocabulary.listing().encode("utf-8")
     publication = Publication(
         name=values.name,
         stage="adapt",
@@ -208,58 +214,8 @@ def _train_and_publish(
         profile=recipe.profile,
         recipe=values,
         base=base,
-        corpus=_describe(corpus),
+        corpus=describe_corpus(corpus),
         metrics=metrics,
         folder=recipe.folder,
     )
-    return publish(publication, model, tokenizer, run, runtime, workspace)
-
-
-def _describe(corpus: Corpus) -> dict[str, Any]:
-    """Returns what a manifest says about the text."""
-    figures = {key: value for key, value in corpus.statistics.items() if isinstance(value, int)}
-    for deed in ("dropped", "scrubbed"):
-        figures |= {f"{deed}: {what}": count for what, count in corpus.statistics[deed].items()}
-    sources = [
-        entry | ({"hub_id": entry["name"]} if entry["kind"] == "hub" else {}) for entry in corpus.statistics["sources"]
-    ]
-    return {"sources": sources, "statistics": figures, "content_sha256": corpus.statistics["content_hash"]}
-
-
-def _corpus(plan: CorpusPlan, tokenizer: PreTrainedTokenizerBase, base: Base, run: Run, workspace: Workspace) -> Corpus:
-    """Returns the corpus that rank 0 prepares, on every rank."""
-    from domain_adapt.corpus.prepare import load_corpus
-
-    if is_main():
-        corpus = _prepare(plan, tokenizer, base, workspace)
-        run.meeting.tell(corpus.folder.name)
-        return corpus
-    folder = workspace.cache / "corpora" / run.meeting.hear()
-    return load_corpus(wait_until_seen(folder), plan.settings.block_size)
-
-
-def _prepare(plan: CorpusPlan, tokenizer: PreTrainedTokenizerBase, base: Base, workspace: Workspace) -> Corpus:
-    from domain_adapt.corpus.prepare import cached_corpus, prepare_corpus
-    from domain_adapt.corpus.preparing import prepare_documents
-
-    corpus = cached_corpus(plan, base.tokenizer_sha256, workspace)
-    if corpus is None:
-        with reading() as on_parts:
-            prepare_documents(plan, workspace, on_progress=on_parts)
-        with meter("tokenising") as progress:
-            corpus = prepare_corpus(
-                plan,
-                tokenizer,
-                base.tokenizer_sha256,
-                workspace,
-                on_progress=lambda documents, characters: progress.update(
-                    documents, f"{documents:,} documents, {characters / 1e6:,.1f} M characters"
-                ),
-            )
-    figures = corpus.statistics
-    logger.info(
-        "corpus: %s documents, %s tokens to train on; %s documents, %s tokens held out; dropped: %s",
-        *(f"{figures[key]:,}" for key in ("documents_train", "tokens_train", "documents_heldout", "tokens_heldout")),
-        ", ".join(f"{count:,} {reason}" for reason, count in figures["dropped"].items()) or "none",
-    )
-    return corpus
+    return publish(publication, model, tokenizer, run, runtime, workspace, extra_files)

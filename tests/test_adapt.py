@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from domain_adapt.adapt import adapt
 from domain_adapt.checkpoints import CheckpointStore, verify
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.finetune import finetune
 from domain_adapt.fingerprint import hash_file
 
 stage = importlib.import_module("domain_adapt.adapt")  # domain_adapt.adapt itself is the function
@@ -243,3 +244,24 @@ def test_the_public_names_are_functions_although_modules_are_called_the_same():
         assert getattr(domain_adapt, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'adaptt'"):
         domain_adapt.adaptt  # noqa: B018
+
+
+def test_terms_of_the_domain_become_tokens(project):
+    (project.texts / "terms.txt").write_text("The zyzzyva and the quokkaform met the zyzzyva. " * 30, encoding="utf-8")
+    keys = ["vocabulary.add=5", "vocabulary.min_count=5", "vocabulary.min_pieces=3", "mlm.distill_weight=1"]
+    found = adapt("heart", workspace=project.workspace, overrides=[*keys, "budget.epochs=0.5"])
+    tokenizer = AutoTokenizer.from_pretrained(found.folder)
+    assert tokenizer.tokenize("the zyzzyva, zyzzyvas")[1] == "zyzzyva"
+    assert tokenizer.tokenize("zyzzyvas")[0] != "zyzzyva"
+    model = AutoModelForMaskedLM.from_pretrained(found.folder)
+    assert model.config.vocab_size == len(tokenizer)
+    metrics = found.manifest.metrics
+    assert metrics["vocabulary/terms"] >= 2
+    assert metrics["vocabulary/tokens_per_word"] < metrics["vocabulary/tokens_per_word_before"]
+    listed = (found.folder / "added_terms.tsv").read_text(encoding="utf-8").splitlines()
+    assert listed[1].split("\t")[0] in ("zyzzyva", "quokkaform") and len(listed) == 1 + metrics["vocabulary/terms"]
+    assert verify(found) == []
+    again = adapt("heart", workspace=project.workspace, overrides=[*keys, "budget.epochs=0.5"])
+    assert again.ref == found.ref
+    from_it = finetune("qa", start=found.ref, overrides=["budget.epochs=1"], workspace=project.workspace)
+    assert AutoTokenizer.from_pretrained(from_it.folder).tokenize("zyzzyva") == ["zyzzyva"]

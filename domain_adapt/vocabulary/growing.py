@@ -124,7 +124,7 @@ def _write(content: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, folde
     for name in _OTHER_FILES:
         (folder / name).unlink(missing_ok=True)
     (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    # RobertaTokenizer and its like build a tokenizer of their own out of vocabulary and merges; this one takes the file.
+    # RobertaTokenizer and its like build one of their own out of vocabulary and merges; this class takes the file.
     path = folder / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "PreTrainedTokenizerFast"}
     write_json(path, settings)
