@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain_adapt.cli_options import Dev, LabelDomain, Overrides, Profile, Test, Train
 from domain_adapt.cli_process import prepare_process
 from domain_adapt.errors import DomainAdaptError
+
+if TYPE_CHECKING:
+    from domain_adapt.report.comparison import Comparison
 
 
 def compare_command(
@@ -81,16 +84,18 @@ def compare_command(
         console.print(table)
     for contrast in found.contrasts:
         print(f"{contrast.task}, {contrast.labels} labels, {contrast.system}: {contrast.verdict}")
+    _write(found, html, markdown, as_json)
+
+
+def _write(found: Comparison, html: Path | None, markdown: Path | None, as_json: Path | None) -> None:
+    from domain_adapt.report.comparison_markdown import render_markdown
+    from domain_adapt.report.comparison_page import render_page
+
     if as_json is not None:
         as_json.write_text(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    if html is not None:
-        from domain_adapt.report.comparison_page import render_page
-
-        html.write_text(render_page(found), encoding="utf-8")
-    if markdown is not None:
-        from domain_adapt.report.comparison_markdown import render_markdown
-
-        markdown.write_text(render_markdown(found), encoding="utf-8")
+    for path, render in ((html, render_page), (markdown, render_markdown)):
+        if path is not None:
+            path.write_text(render(found), encoding="utf-8")
 
 
 def _counts(labels: str) -> list[int]:

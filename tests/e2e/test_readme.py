@@ -3,6 +3,7 @@
 Only the parsing is real here; the long commands themselves are run by ``.ci/run`` in a clone of its own.
 """
 
+import functools
 import re
 import shlex
 import subprocess
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import domain_adapt
-from domain_adapt import cli, cli_corpus, cli_finetune, cli_predict, cli_tune
+from domain_adapt import cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge, cli_predict, cli_tune
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ def called(monkeypatch):
     def record(name):
         return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
-    for module in (cli, cli_corpus, cli_finetune, cli_predict, cli_tune):
+    for module in (cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge, cli_predict, cli_tune):
         monkeypatch.setattr(module, "prepare_process", lambda: None)
     for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("tune", "tune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
@@ -52,6 +53,19 @@ def called(monkeypatch):
     assessment = SimpleNamespace(base="", domain="", verdict=SimpleNamespace(outcome=""), warnings=[], cost=str)
     assessment.as_json = lambda: {"reasons": []}
     monkeypatch.setattr(sys.modules["domain_adapt.assess"], "assess", lambda *a, **o: calls.append(a) or assessment)
+    __import__("domain_adapt.merge")
+    monkeypatch.setattr(sys.modules["domain_adapt.merge"], "merge", record("merge"))
+    comparison = SimpleNamespace(tasks=[], contrasts=[])
+    __import__("domain_adapt.compare")
+    monkeypatch.setattr(
+        sys.modules["domain_adapt.compare"], "compare", lambda *a, **o: calls.append((a, o)) or comparison
+    )
+    monkeypatch.setattr(cli_compare, "_write", lambda *a: None)
+    for command in cli_checkpoints.checkpoints_app.registered_commands:
+        callback = command.callback
+        wrapper = functools.wraps(callback)(lambda *a, _name=callback.__name__, **o: calls.append((_name, a, o)))
+        monkeypatch.setattr(command, "callback", wrapper)
+    monkeypatch.setattr(cli_checkpoints, "list_command", record("list"))
     for predictor in (domain_adapt.QuestionAnswerer, domain_adapt.EntityTagger):
         monkeypatch.setattr(predictor, "__call__", record("predict"))
 
