@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from domain_adapt.report.corpus_plots import bar_plot, length_plot
 from domain_adapt.report.corpus_tables import length_range, tokens_heading
-from domain_adapt.report.page_style import STYLE
+from domain_adapt.report.page_parts import cards, code, details, long_text, page, table
 
 _SHOWN = 1_500  # characters of a document: enough to judge it by
 
@@ -39,18 +39,11 @@ def corpus_page(
         ("Typical words", "words", _terms(profile)),
         ("Documents", "documents", _samples(profile, samples)),
     ]
-    title = f"Corpus {escape(profile['domain'])}"
-    links = "".join(f'<a href="#{anchor}">{heading}</a>' for heading, anchor, _ in sections)
-    body = "".join(f'<section id="{anchor}"><h2>{heading}</h2>{text}</section>' for heading, anchor, text in sections)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n<body><header><div><h1>{title}</h1>"
-        f"<nav>{links}</nav></div></header>\n<main>{_cards(profile)}{body}</main>\n"
-        f"<footer>Prepared documents: <code>{escape(profile['folder'])}</code>. "
-        f"Tokens are those of the base <code>{escape(profile['base'])}</code>. {_sample_note(profile)}</footer>"
-        "</body></html>\n"
+    footer = (
+        f"Prepared documents: {code(profile['folder'])}. Tokens are those of the base {code(profile['base'])}. "
+        f"{_sample_note(profile)}"
     )
+    return page(f"Corpus {profile['domain']}", sections, lead=_cards(profile), footer=footer)
 
 
 def _sample_note(profile: Mapping[str, Any]) -> str:
@@ -71,8 +64,7 @@ def _cards(profile: Mapping[str, Any]) -> str:
         (f"{profile['fertility']:.3f}", "subwords a word"),
         (f"{profile['overlaps'][0]['share']:.1%}", "frequent words in common with general English"),
     ]
-    cards = "".join(f'<div class="card"><b>{value}</b><span>{escape(name)}</span></div>' for value, name in figures)
-    return f'<div class="cards">{cards}</div>'
+    return cards(figures)
 
 
 def _size(profile: Mapping[str, Any]) -> str:
@@ -80,7 +72,7 @@ def _size(profile: Mapping[str, Any]) -> str:
     names = ("documents", "characters", "words", "tokens")
     rows = [[entry["name"], *(f"{entry[name]:,}" for name in names), entry["licence"]] for entry in profile["sources"]]
     total = ["all", *(f"{profile[name]:,}" for name in names), ""]
-    return _table(heads, rows, total if len(rows) > 1 else None)
+    return table(heads, rows, total if len(rows) > 1 else None)
 
 
 def _lengths(profile: Mapping[str, Any]) -> str:
@@ -88,7 +80,7 @@ def _lengths(profile: Mapping[str, Any]) -> str:
         return "<p>There are no documents.</p>"
     rows = [[length_range(entry), f"{entry['documents']:,}"] for entry in profile["lengths"]]
     plot = f"<figure>{length_plot(profile)}</figure>"
-    return plot + _details("The same as a table", _table(["#tokens in a document", "#documents"], rows))
+    return plot + details("The same as a table", table(["#tokens in a document", "#documents"], rows))
 
 
 def _dropped(profile: Mapping[str, Any], dropped: Mapping[str, Sequence[Row]]) -> str:
@@ -98,11 +90,11 @@ def _dropped(profile: Mapping[str, Any], dropped: Mapping[str, Sequence[Row]]) -
         bars = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         pieces.append(f"<figure>{bar_plot('dropped', bars, 'documents dropped')}</figure>")
         rows = [[reason, f"{count:,}", f"{count / max(1, read):.2%}"] for reason, count in bars]
-        pieces.append(_table(["reason", "#documents", "#of those read"], rows))
+        pieces.append(table(["reason", "#documents", "#of those read"], rows))
     if profile["scrubbed"]:
         pieces.append("<h3>Replaced in the text</h3>")
         rows = [[kind, f"{count:,}"] for kind, count in profile["scrubbed"].items()]
-        pieces.append(_table(["kind", "#replacements"], rows))
+        pieces.append(table(["kind", "#replacements"], rows))
     for reason, documents in dropped.items():
         pieces.append(f"<h3>{escape(reason)}: examples</h3>")
         pieces += [_document(row, row.get("detail", "")) for row in documents]
@@ -117,10 +109,10 @@ def _clusters(clusters: Sequence[Row]) -> str:
         identifiers = [cluster["kept"], *cluster["dropped"]]
         texts = "".join(
             f'<p class="soft">{"kept" if number == 0 else "dropped"}: <code>{escape(str(identifier))}</code></p>'
-            f"{_text(text)}"
+            f"{long_text(text, _SHOWN)}"
             for number, (identifier, text) in enumerate(zip(identifiers, cluster["texts"], strict=False))
         )
-        pieces.append(_details(f"{cluster['kept']}: {len(identifiers):,} documents", texts))
+        pieces.append(details(f"{cluster['kept']}: {len(identifiers):,} documents", texts))
     return "".join(pieces)
 
 
@@ -136,7 +128,7 @@ def _nearness(profile: Mapping[str, Any]) -> str:
         "RoBERTa was trained on, news have 54&nbsp;%, reviews 35&nbsp;%, biomedical papers 27&nbsp;%, computer science "
         "papers 19&nbsp;%).</p>"
         f"<figure>{bar_plot('overlap', bars, 'most frequent words in common', percent=True)}</figure>"
-        + _table(["text", "#in common", "#of so many words each"], rows)
+        + table(["text", "#in common", "#of so many words each"], rows)
         + f"<h3>Subwords a word</h3><p>The base splits a word of this corpus into {profile['fertility']:.3f} subwords"
         f"{compared}. Punctuation marks count as words (Rust et al. 2021).</p>"
     )
@@ -160,7 +152,7 @@ def _terms(profile: Mapping[str, Any]) -> str:
     ]
     return (
         "<p>Words that are more frequent here than in general English, by the z-score of their log-odds ratio "
-        "(Monroe et al. 2008).</p>" + _table(heads, rows)
+        "(Monroe et al. 2008).</p>" + table(heads, rows)
     )
 
 
@@ -174,32 +166,4 @@ def _samples(profile: Mapping[str, Any], samples: Sequence[Sequence[Row]]) -> st
 
 def _document(row: Row, detail: str, *, is_open: bool = False) -> str:
     heading = f"{row['id']} ({row['source']})" + (f": {detail}" if detail else "")
-    return _details(heading, _text(row.get("text") or ""), is_open=is_open)
-
-
-def _text(text: str) -> str:
-    if not text:
-        return '<p class="soft">no text</p>'
-    rest = len(text) - _SHOWN
-    more = f'<p class="soft">and {rest:,} characters more</p>' if rest > 0 else ""
-    return f'<div class="text">{escape(text[:_SHOWN])}</div>{more}'
-
-
-def _details(heading: str, content: str, *, is_open: bool = False) -> str:
-    return f"<details{' open' if is_open else ''}><summary>{escape(heading)}</summary><div>{content}</div></details>"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], total: Sequence[str] | None = None) -> str:
-    """Returns a table; columns whose head begins with # hold numbers."""
-    numbers = [head.startswith("#") for head in heads]
-
-    def line(tag: str, cells: Sequence[str]) -> str:
-        return "".join(
-            f"<{tag}{' class=number' if number else ''}>{escape(cell)}</{tag}>"
-            for cell, number in zip(cells, numbers, strict=True)
-        )
-
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    body += f'<tr class="sum">{line("td", total)}</tr>' if total else ""
-    head = line("th", [head.removeprefix("#") for head in heads])
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return details(heading, long_text(row.get("text") or "", _SHOWN), is_open=is_open)

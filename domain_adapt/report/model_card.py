@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain_adapt.checkpoints import Manifest
 from domain_adapt.report.card_metadata import card_metadata
 from domain_adapt.report.card_usage import limits, usage, what_it_is
+from domain_adapt.report.markdown import table
 from domain_adapt.report.reliability import plot_text
 from domain_adapt.report.subject import METRICS, sources_of
 from domain_adapt.report.trials import STUDY
@@ -37,13 +38,13 @@ def _metrics(manifest: Manifest) -> str:
     names = [name for name in values if not (name.endswith(_BEFORE) and name.removesuffix(_BEFORE) in values)]
     names.sort(key=lambda name: (list(METRICS).index(name) if name in METRICS else len(METRICS), name))
     rows = [(_label(name), _number(values.get(name + _BEFORE), name), _number(values[name], name)) for name in names]
-    table = _table(("measure", "before", "after"), rows)
+    found = table(("measure", "before", "after"), rows)
     if manifest.stage == "adapt" and not manifest.parent.has_lm_head:
-        table += (
+        found += (
             f'\n\nThere is no masked-LM loss "before": `{manifest.parent.name}` has no trained LM head, so its first '
             "predictions say nothing about what it knows."
         )
-    return "\n\n".join([table, *plot_text(manifest.files)])
+    return "\n\n".join([found, *plot_text(manifest.files)])
 
 
 def _corpus(corpus: Mapping[str, Any]) -> str:
@@ -60,11 +61,11 @@ def _corpus(corpus: Mapping[str, Any]) -> str:
             )
             for source in sources
         ]
-        parts.append(_table(("source", "kind", "licence", "revision", "documents"), rows))
+        parts.append(table(("source", "kind", "licence", "revision", "documents"), rows))
     others = {key: value for key, value in corpus.items() if key not in ("sources", "language")}
     figures = [(key, _count(value)) for key, value in flatten(others) if value is not None]
     if figures:
-        parts.append(_table(("figure", "value"), figures))
+        parts.append(table(("figure", "value"), figures))
     return "\n\n".join(parts) or "Nothing was recorded about the text."
 
 
@@ -88,7 +89,7 @@ def _making(manifest: Manifest) -> str:
     ]
     hidden = ("sources", "data", "runtime", "description")
     recipe = [(f"`{key}`", f"`{value}`") for key, value in flatten(manifest.recipe) if key.split(".")[0] not in hidden]
-    return _table(("fact", "value"), facts) + "\n\nThe recipe:\n\n" + _table(("key", "value"), recipe)
+    return table(("fact", "value"), facts) + "\n\nThe recipe:\n\n" + table(("key", "value"), recipe)
 
 
 def _source_name(source: Mapping[str, Any]) -> str:
@@ -119,12 +120,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
