@@ -152,7 +152,10 @@ def _corpus(corpus: Mapping[str, Any], labels: list[str]) -> CorpusFacts:
     )
     shares = [[reason, f"{-less:,}", f"{-less / read:.2%}" if read else ""] for less, reason in dropped]
     return CorpusFacts(
-        labels, (heads, rows), (["figure", "#value"], figures), (["dropped for", "#documents", "#of those read"], shares)
+        labels,
+        (heads, rows),
+        (["figure", "#value"], figures),
+        (["dropped for", "#documents", "#of those read"], shares),
     )
 
 
