@@ -20,7 +20,7 @@ def examples_of(comparison: Comparison, task: str, system: str) -> tuple[list[Ex
     return won, lost
 
 
-def passage(comparison: Comparison, change: ExampleChange) -> tuple[str, str, str]:
+def passage(comparison: Comparison, change: ExampleChange, around: int = AROUND) -> tuple[str, str, str]:
     """Returns the passage in three parts: before the right answer, the answer, after; the second is "" without one.
 
     Only answers of questions are parts of their passage; that a label is a word in a text means nothing.
@@ -28,11 +28,11 @@ def passage(comparison: Comparison, change: ExampleChange) -> tuple[str, str, st
     kind = comparison.recipes.get(change.task, {}).get("type", "question-answering")
     start = change.context.find(change.right) if kind == "question-answering" and change.right else -1
     if start < 0:
-        return clipped(change.context, 2 * AROUND), "", ""
+        return clipped(change.context, 2 * around), "", ""
     end = start + len(change.right)
     before, after = change.context[:start], change.context[end:]
-    before = before if len(before) <= AROUND else "\u2026" + before[len(before) - AROUND :]
-    return before, clipped(change.right, ANSWER), clipped(after, AROUND)
+    before = before if len(before) <= around else "\u2026" + before[len(before) - around :]
+    return before, clipped(change.right, ANSWER), clipped(after, around)
 
 
 def clipped(value: str, length: int) -> str:

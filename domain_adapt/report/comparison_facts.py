@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
-from domain_adapt.report.comparison import Comparison, Contrast, Score
+from domain_adapt.report.comparison import Comparison, Contrast, Outcome, Score
 
 # Heads and rows; columns whose head begins with # hold numbers.
 Cells = tuple[list[str], list[list[str]]]
 
 EVALUATIONS = ("task", "general")
-NOTHING = "no difference shown"
+NOTHING: Final = "no difference shown"
 SIGNS = {"helps": "\u25b2", "hurts": "\u25bc", NOTHING: "\u25cf"}
 _FEW_TASKS = 3  # up to so many, a sentence over all tasks has their intervals, too
 _METRICS = {
@@ -77,11 +78,12 @@ def title(comparison: Comparison) -> str:
     others = [system.label for system in comparison.systems if system.label != comparison.reference]
     if not others:
         return f"How well does {comparison.reference} do?"
-    which = others[0] if len(others) == 1 else f"one of {len(others)} starts"
-    return f"Does {which} do better than {comparison.reference}?"
+    if len(others) == 1:
+        return f"Does {others[0]} do better than {comparison.reference}?"
+    return f"Which of {len(others)} starts does better than {comparison.reference}?"
 
 
-def headline(comparison: Comparison) -> list[tuple[str, str, str]]:
+def headline(comparison: Comparison) -> list[tuple[str, Outcome, str]]:
     """Returns for each system but the reference its label, the graver outcome and a sentence, over all tasks."""
     found = []
     for system in comparison.systems:
@@ -93,7 +95,7 @@ def headline(comparison: Comparison) -> list[tuple[str, str, str]]:
         ]
         if ones:
             outcomes = [one.outcome for one in ones]
-            outcome = next(name for name in ("hurts", "helps", NOTHING) if name in outcomes)
+            outcome: Outcome = "hurts" if "hurts" in outcomes else "helps" if "helps" in outcomes else NOTHING
             found.append((system.label, outcome, _over_tasks(ones)))
     return found
 
@@ -147,7 +149,7 @@ def overview(comparison: Comparison) -> Cells:
 
 
 def _cell(one: Contrast) -> str:
-    return f"{SIGNS[one.outcome]} {one.difference:+.1f} ({interval(one)})"
+    return f"{SIGNS[one.outcome]}\u00a0{one.difference:+.1f} ({interval(one)})".replace(" to ", "\u00a0to\u00a0")
 
 
 def evaluation_name(task: str, evaluation: str) -> str:
@@ -164,12 +166,33 @@ def score_table(comparison: Comparison, task: str, evaluation: str) -> Cells:
         for score in scores_of(comparison, task, evaluation, labels):
             one = contrast_of(comparison, score)
             deviation = f"{score.deviation:.1f}" if len(score.values) > 1 else "one seed"
-            difference = ["", "", "", "compared with" if score.system == comparison.reference else ""]
+            difference = ["", "", "", "reference" if score.system == comparison.reference else ""]
             if one is not None:
-                outcome = f"{SIGNS[one.outcome]} {one.outcome}"
+                outcome = f"{SIGNS[one.outcome]} {one.outcome}".replace(" ", "\u00a0")  # on one line
                 difference = [f"{one.difference:+.1f}", interval(one), p_value(one.p), outcome]
             rows.append([score.system, f"{labels:,}", f"{score.mean:.1f}", deviation, *difference])
     return heads, rows
+
+
+def learning_table(comparison: Comparison, task: str, evaluation: str) -> Cells:
+    """Returns number of labels by start: mean and deviation over the seeds."""
+    shown = [system.label for system in comparison.systems]
+    rows = []
+    for labels in label_counts(comparison, task, evaluation):
+        found = {one.system: one for one in scores_of(comparison, task, evaluation, labels)}
+        cells = [f"{found[one].mean:.1f} \u00b1 {found[one].deviation:.1f}" if one in found else "" for one in shown]
+        rows.append([f"{labels:,}", *cells])
+    return ["#labels", *(f"#{label}" for label in shown)], rows
+
+
+def loss_table(comparison: Comparison) -> Cells:
+    """Returns where the loss of stage 1 began and ended."""
+    rows = [
+        [system.label, f"{system.curve[-1][0]:,.0f}", loss(system.curve[0][1]), loss(system.curve[-1][1])]
+        for system in comparison.systems
+        if system.curve
+    ]
+    return ["start", "#tokens", "#first loss", "#last loss"], rows
 
 
 def ability_table(comparison: Comparison) -> Cells:

@@ -75,7 +75,7 @@ def _verdict(comparison: Comparison) -> str:
     pieces.append(paragraph(facts.HOW, soft=True))
     heads, rows = facts.overview(comparison)
     if len(rows) > 1:
-        pieces.append(table(heads, rows, label="differences by task and start"))
+        pieces.append(_coloured(table(heads, rows, label="differences by task and start")))
     is_long = sum(len(_verdicts(comparison, task)) for task in comparison.tasks) > _SENTENCES
     for task in comparison.tasks:
         found = _verdicts(comparison, task)
@@ -97,6 +97,13 @@ def _sentence(comparison: Comparison, one: Contrast) -> str:
         f"<p>{text(one.verdict[:1].upper() + one.verdict[1:])}.</p>"
         f"{paragraph(facts.mean_of(comparison, one), soft=True)}</div>"
     )
+
+
+def _coloured(cells: str) -> str:
+    """Returns a table whose cells that begin with the sign of an outcome have its colour."""
+    for outcome, sign in facts.SIGNS.items():
+        cells = cells.replace(f"<td>{sign}", f'<td class="{_kind(outcome)}">{sign}')
+    return cells
 
 
 def _kind(outcome: str) -> str:
@@ -135,7 +142,7 @@ def _scores(comparison: Comparison, numbers: Numbers) -> str:
             panels = [
                 _figure(
                     score_plot(f"score-{evaluation}-{place}", scores, numbers, f"{metric}, {labels}"),
-                    f"{metric} with {labels}",
+                    "Means, seeds and intervals over the seeds",
                 )
             ]
             contrasts = [one for one in facts.contrasts_of(comparison, task, evaluation) if one.system in numbers]
@@ -148,7 +155,9 @@ def _scores(comparison: Comparison, numbers: Numbers) -> str:
                     )
                 )
             pieces.append(f"<h3>{text(heading)}</h3>{_panels(panels)}")
-            pieces.append(table(*facts.score_table(comparison, task, evaluation), label=f"scores, {heading}"))
+            pieces.append(
+                _coloured(table(*facts.score_table(comparison, task, evaluation), label=f"scores, {heading}"))
+            )
     return "".join(pieces)
 
 
@@ -193,14 +202,14 @@ def _forgetting(comparison: Comparison, numbers: Numbers) -> str:
         general = {one.system: one.mean for one in facts.scores_of(comparison, task, "general")}
         losses = {one.label: one.general_loss for one in comparison.systems if one.general_loss is not None}
         for kind, values, label, where in (
-            ("loss", losses, "general masked-LM loss (lower is better)", "down"),
-            ("metric", general, f"{metric} on general examples", "up"),
+            ("loss", losses, "general masked-LM loss, nats", "further down"),
+            ("metric", general, f"{metric} on general examples", "further up"),
         ):
             points = [Ability(one, domain[one], values[one]) for one in numbers if one in domain and one in values]
             if len(points) > 1:
                 labels = (_short(f"{metric} on {task}"), label)
                 plot = ability_plot(f"ability-{kind}-{place}", points, comparison.reference, numbers, labels)
-                panels.append(_figure(plot, f"{task}: learnt to the right, general ability kept {where}"))
+                panels.append(_figure(plot, f"{task}: more learnt to the right, less forgotten {where}"))
     unknown = [one.label for one in comparison.systems if one.general_loss is None]
     pieces = [
         paragraph(

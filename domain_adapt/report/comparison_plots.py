@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-# Inches, and points of type: as wide as a telephone's page (345 points on 350 pixels), so that type stays legible there;
-# on a wide page two stand side by side.
-_WIDTH, _TYPE = 4.8, 10.0
+# Inches, and points of type: as wide as a telephone's page (317 points on 335 pixels), so that type stays legible
+# there; on a wide page two stand side by side.
+_WIDTH, _TYPE = 4.4, 10.0
 _ROW = 0.44  # inches: a bar and the space around it
-_LABEL = 22  # characters of a label beside a bar or in a legend of two columns
+_LABEL = 20  # characters of a label beside a bar or in a legend of two columns
 _MARKERS = "osD^vPX<>*"
 _POINTS = 150  # of a loss curve: two a pixel of the line would only make the page heavy
 _CLOSE = 0.09  # share of the axis below which two tick labels would touch
@@ -77,16 +77,21 @@ def difference_plot(name: str, contrasts: Sequence[Contrast], numbers: Numbers, 
                 [one.difference], [row], _MARKERS[numbers[one.system] % len(_MARKERS)], color=colour, markersize=8
             )
             axes.annotate(
-                f"{one.difference:+.1f}", (one.difference, row), (0, 7), textcoords="offset points", ha="center"
+                f"{one.difference:+.1f}".replace("-", "\u2212"),
+                (max(one.high, 0.0), row),
+                (6, 0),
+                textcoords="offset points",
+                va="center",
             )
         _rows(axes, [one.system for one in contrasts])
-        axes.set_ylim(len(contrasts) - 0.45, -0.75)  # room for the figure above the first
-        axes.margins(x=0.08)
+        low, high = min(0.0, *(one.low for one in contrasts)), max(0.0, *(one.high for one in contrasts))
+        span = (high - low) or 1.0
+        axes.set_xlim(low - 0.06 * span, high + 0.22 * span)  # room for the figure beside the longest
         axes.set_xlabel(label)
 
     shown = ", ".join(f"{one.system} {one.difference:+.1f} ({one.low:+.1f} to {one.high:+.1f})" for one in contrasts)
     alternative = f"Differences with 95 % intervals, {label}: {shown}"
-    return svg(name, _size(len(contrasts)), draw, alternative=alternative, font_size=_TYPE)
+    return svg(name, _size(len(contrasts) + 1), draw, alternative=alternative, font_size=_TYPE)
 
 
 def learning_plot(name: str, scores: Sequence[Score], numbers: Numbers, label: str) -> str:

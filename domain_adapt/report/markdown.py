@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-# What means something within a line; bars only do in tables, whose cells escape them.
-_SPECIAL = re.compile(r"[\\`*\[\]<>&~$]|(?<!\w)_|_(?!\w)")
+# What means something within a line; not single underscores within words; bars only in tables, whose cells escape them.
+_SPECIAL = re.compile(r"[\\`*\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

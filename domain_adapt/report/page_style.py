@@ -40,15 +40,16 @@ figure { margin: .75rem 0; overflow-x: auto; }
 svg { display: block; width: 100%; min-width: 36rem; height: auto; }
 svg text { font-family: inherit; }
 figcaption { color: var(--soft); font-size: .85rem; margin-top: .25rem; overflow-wrap: anywhere; }
-.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem 1.5rem;
-  align-items: end; margin: .5rem 0 1rem; }
+.panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 1rem 1.5rem;
+  margin: .5rem 0 1rem; }
 .panels figure { margin: 0; min-width: 0; max-width: 34rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .5rem; padding: .7rem .7rem .6rem; }
 .panels svg { min-width: 0; }
 .headline { font-size: 1.08rem; margin: .3rem 0; max-width: none; }
 .headline > span, .badge { color: var(--soft); }
-.helps > span, .helps .badge { color: var(--helps); }
-.hurts > span, .hurts .badge { color: var(--hurts); }
+td.same { color: var(--soft); }
+td.helps, .helps > span, .helps .badge { color: var(--helps); }
+td.hurts, .hurts > span, .hurts .badge { color: var(--hurts); }
 .verdicts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: .75rem; }
 .verdict { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--soft);
   border-radius: .35rem; padding: .7rem 1rem .2rem; }
@@ -57,7 +58,8 @@ figcaption { color: var(--soft); font-size: .85rem; margin-top: .25rem; overflow
 .verdict p { margin: 0 0 .5rem; }
 .badge { font-weight: 600; font-size: .9rem; white-space: nowrap; margin-left: .4rem; }
 .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: .6rem; }
-.side { border: 1px solid var(--line); border-top: 3px solid var(--soft); border-radius: .35rem; padding: .45rem .7rem; }
+.side { border: 1px solid var(--line); border-top: 3px solid var(--soft); border-radius: .35rem;
+  padding: .45rem .7rem; }
 .side.better { border-top-color: var(--helps); }
 .side.worse { border-top-color: var(--hurts); }
 .side span, .right span { color: var(--soft); font-size: .82rem; overflow-wrap: anywhere; }
@@ -73,5 +75,7 @@ details > div { padding: 0 .9rem .6rem; }
 footer { max-width: 62rem; margin: 3rem auto 2rem; padding: 0 1.25rem; color: var(--soft); font-size: .85rem; }
 pre.text { overflow-x: auto; white-space: pre; overflow-wrap: normal; font-size: .82rem; line-height: 1.45; }
 code { font-size: .88em; overflow-wrap: anywhere; }
+@media (max-width: 30rem) { main, header > div, footer { padding: 0 .9rem; } .panels figure { padding: .5rem .35rem; }
+  .panels figcaption { padding: 0 .35rem; } }
 @media print { details > div { display: block; } nav { display: none; } }
 """

@@ -24,6 +24,7 @@ _VARIABLES = {
 }
 INK, ACCENT, LINE, SOFT, PAPER, *_SERIES_COLOURS = _VARIABLES
 # Characters that XML does not allow.
+_REPLACED = "\ufffd"
 _FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -43,7 +44,7 @@ def shorten(label: str, length: int) -> str:
 
 def plain(label: str) -> str:
     """Returns a label in which dollar signs are no formulas, without the characters that XML does not allow."""
-    return _FORBIDDEN.sub("\ufffd", label).replace("$", r"\$")
+    return _FORBIDDEN.sub(_REPLACED, label).replace("$", r"\$")
 
 
 def svg(
@@ -96,7 +97,7 @@ def _inline(drawn: str, name: str, alternative: str) -> str:
     """Returns the element alone, with ids that no other plot has, colours as variables and a width that adapts."""
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn, flags=re.DOTALL)
-    label = f'aria-label="{escape(alternative)}" ' if alternative else ""
+    label = f'aria-label="{escape(_FORBIDDEN.sub(_REPLACED, alternative))}" ' if alternative else ""
     drawn = re.sub(r'<svg ([^>]*?)width="[^"]*" ', r"<svg \1", drawn, count=1)
     drawn = re.sub(r'<svg ([^>]*?)height="[^"]*" ', lambda found: f'<svg role="img" {label}{found[1]}', drawn, count=1)
     start = drawn.index(">")
@@ -108,4 +109,5 @@ def _tag(tag: str, name: str) -> str:
     tag = re.sub(r"\bid=\"", f'id="{name}-', tag)
     tag = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", tag)
     tag = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", tag)  # the page's font
+    tag = re.sub(r"(\.\d\d)\d+", r"\1", tag)  # hundredths of a point are more than a screen shows
     return re.sub(r"#0[1-6]0[1-6]0\d", lambda found: _VARIABLES.get(found[0], found[0]), tag)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
+from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,16 +88,17 @@ def build_comparison(
 ) -> Comparison:
     """Returns a comparison with figures that look like measured ones, always the same for the same arguments."""
     generator = np.random.default_rng(0)
-    effects = [0.0, *(float(generator.normal(1.5, 4.0)) for _ in labels[1:])]
+    effects = [(0.0, 4.5, -3.8, 0.5, 2.0)[number % 5] for number in range(len(labels))]
     evaluations = ("task", "general") if general else ("task",)
     scores, contrasts = [], []
-    for task in tasks:
+    for place, task in enumerate(tasks):
         for evaluation in evaluations:
             for count in counts:
                 luck = generator.normal(0, 2.5, seeds)  # of a seed, the same for all systems
                 means: list[float] = []
                 for label, effect in zip(labels, effects, strict=True):
-                    level = 12 + 9 * math.log10(count) + (effect if evaluation == "task" else -abs(effect))
+                    gain = effect / (1 + place) if evaluation == "task" else -abs(effect) / 2
+                    level = 12 + 9 * math.log10(count) + gain
                     values = (level + luck + generator.normal(0, 1.0, seeds)).tolist()
                     mean = float(np.mean(values))
                     deviation = float(np.std(values, ddof=1)) if seeds > 1 else 0.0
@@ -174,7 +178,66 @@ def _change(label: str, task: str, number: int, sign: int) -> ExampleChange:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def comparison_of() -> Callable[..., Comparison]:
     """Returns the function that makes a comparison."""
     return build_comparison
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text; checks that every element is closed."""
+
+    VOID = ("meta", "br")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, name: str) -> list[str | None]:
+        """Returns the values of an attribute."""
+        return [value for key, value in self.attributes if key == name]
+
+
+def _read_page(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    assert not {"script", "link", "img", "iframe", "object", "base", "form"} & set(reader.tags)
+    assert not [name for name, _ in reader.attributes if name in ("src", "srcset") or name.startswith("on")]
+    targets = [str(value) for name in ("href", "xlink:href") for value in reader.values(name)]
+    assert all(value.startswith("#") for value in targets)
+    styles = "".join(re.findall(r"<style.*?</style>", page, re.DOTALL)) + "".join(map(str, reader.values("style")))
+    assert "@import" not in styles and not re.search(r"url\((?!#)", styles)
+    ids = reader.values("id")
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in targets} <= set(ids)
+    headings = [int(tag[1]) for tag in reader.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1 and headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(headings))
+    return reader
+
+
+@pytest.fixture
+def read_page() -> Callable[[str], Reader]:
+    """Returns a function that takes a page apart: all closed, nothing loaded, ids and headings in order."""
+    return _read_page

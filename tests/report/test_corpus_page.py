@@ -1,6 +1,3 @@
-import re
-from html.parser import HTMLParser
-
 import pytest
 from rich.console import Console
 
@@ -62,43 +59,9 @@ def page(profile):
     )
 
 
-class Reader(HTMLParser):
-    """Collects tags, checks that every element is closed."""
-
-    VOID = ("meta", "br")
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.attributes = [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def test_the_page_is_whole_loads_nothing_and_escapes_all_text(page):
-    reader = Reader()
-    reader.feed(page)
-    assert reader.open == []
-    assert not {"script", "link", "img", "iframe", "object"} & set(reader.tags) and "alert(" in page
-    for name, value in reader.attributes:
-        assert name != "src" and not name.startswith("on")
-        if name in ("href", "xlink:href"):
-            assert value.startswith("#")
-    assert "@import" not in page and not re.search(r"url\((?!#)", page)
-    ids = [value for name, value in reader.attributes if name == "id"]
-    assert len(ids) == len(set(ids))
-    targets = {value[1:] for name, value in reader.attributes if name in ("href", "xlink:href")}
-    assert targets <= set(ids)
+def test_the_page_is_whole_loads_nothing_and_escapes_all_text(page, read_page):
+    read_page(page)
+    assert "alert(" in page
 
 
 def test_the_page_says_the_figures(page):
