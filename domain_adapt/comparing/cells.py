@@ -35,11 +35,13 @@ class Cell:
         inputs: Recipe with its seed, starting weights, data.
         labels: Training examples to take; 0: all.
         general: Examples of the same kind that are not of the domain; may be none.
+        on_dev: Score the dev part though there is a test part: for what is chosen by the score.
     """
 
     inputs: Inputs
     labels: int
     general: Sequence[Any] = ()
+    on_dev: bool = False
 
     @property
     def data(self) -> Data:
@@ -54,7 +56,7 @@ class Cell:
     def scored(self) -> tuple[str, LoadedExamples[Any]]:
         """Name and examples of the part that is scored: ``test``, or ``dev`` where there is none."""
         data = self.inputs.data
-        return ("dev", data.dev) if data.test is None else ("test", data.test)
+        return ("dev", data.dev) if data.test is None or self.on_dev else ("test", data.test)
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of everything that decides the cell."""
@@ -62,7 +64,10 @@ class Cell:
         values = self.inputs.recipe.values.model_dump(exclude=exclude)
         data = [
             self.inputs.data.fingerprint(),
-            fingerprint({"labels": self.labels, "general": repr(list(self.general)), "format": CELL_FORMAT}),
+            fingerprint(
+                ({"part": "dev"} if self.on_dev else {})
+                | {"labels": self.labels, "general": repr(list(self.general)), "format": CELL_FORMAT}
+            ),
         ]
         return stage_fingerprint("compare", values, self.inputs.start, data)
 
