@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -86,16 +87,16 @@ def explain_hub(repo: str, outcome: str) -> Iterator[None]:
 @contextmanager
 def _hub_is_quiet() -> Iterator[None]:
     """Hides what huggingface_hub says about its retries, and its bars where nobody sees them."""
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils import logging as hub_logging
 
-    before = logging.get_verbosity()
+    before = hub_logging.get_verbosity()
     if not os.environ.get("DOMAIN_ADAPT_DEBUG"):
-        logging.set_verbosity_error()
+        hub_logging.set_verbosity(logging.ERROR)
     try:
         with hub_progress_only_on_terminals():
             yield
     finally:
-        logging.set_verbosity(before)
+        hub_logging.set_verbosity(before)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -154,12 +154,12 @@ def _branch(api: HfApi, repo: str, name: str | None, head: str) -> Iterator[str]
 @contextmanager
 def _lfs_where_there_is_no_xet(api: HfApi, repo: str) -> Iterator[None]:
     """Lets files go by git LFS to a server that does not know Xet; huggingface_hub itself does not ask."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import build_hf_headers, get_session
+    from huggingface_hub import constants, get_session, get_token
 
     url = f"{api.endpoint}/api/models/{repo}/xet-write-token/{MAIN}"
     before = constants.HF_HUB_DISABLE_XET
-    answer = get_session().get(url, headers=build_hf_headers(), timeout=TIMEOUT_SECONDS)
+    headers = {"Authorization": f"Bearer {token}"} if (token := get_token()) else {}
+    answer = get_session().get(url, headers=headers, timeout=TIMEOUT_SECONDS)
     constants.HF_HUB_DISABLE_XET = before or answer.status_code == 404
     try:
         yield
