@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional
 
+from domain_adapt.bases import resolve_base
 from domain_adapt.errors import DomainAdaptError, first_line
 from domain_adapt.exporting.subject import ENCODER, MASKED_LM, Subject
 from domain_adapt.labelled import load_data
@@ -91,7 +92,8 @@ def _masked_lm(subject: Subject, other: nn.Module, workspace: Workspace) -> dict
     manifest = subject.checkpoint.manifest
     recipe = DomainRecipe.model_validate(manifest.recipe)
     plan = corpus_plan(Recipe(recipe, workspace.corpora / recipe.name, manifest.profile), workspace)
-    corpus = cached_corpus(plan, subject.tokenizer_sha256, workspace)
+    base = resolve_base(recipe.base, workspace=workspace, revision=recipe.base_revision or None)
+    corpus = cached_corpus(plan, base.tokenizer_sha256, workspace)  # prepared under the name of the base's tokenizer
     if corpus is None or len(corpus.heldout) == 0:
         logger.info("the loss by quantisation is not measured on held-out text: it is not prepared any more")
         return None

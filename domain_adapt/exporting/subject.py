@@ -38,14 +38,12 @@ class Subject:
 
     Attributes:
         checkpoint: Where it came from.
-        tokenizer_sha256: Of the tokenizer alone.
         kind: A task type, ``fill-mask`` or ``feature-extraction``.
         model: The stock model.
         tokenizer: Of the model.
     """
 
     checkpoint: Checkpoint
-    tokenizer_sha256: str
     kind: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -98,4 +96,4 @@ def load_subject(ref: str | Path, workspace: Workspace) -> Subject:
         ENCODER: lambda: load_masked_lm(base).base_model,  # a masked LM's encoder draws no pooler
     }
     model = load[kind]().eval().requires_grad_(False)
-    return Subject(base.checkpoint, base.tokenizer_sha256, kind, model, load_tokenizer(folder))
+    return Subject(base.checkpoint, kind, model, load_tokenizer(folder))

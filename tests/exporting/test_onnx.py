@@ -15,7 +15,6 @@ import transformers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from domain_adapt.checkpoints import Checkpoint, CheckpointStore
-from domain_adapt.corpora import corpus_plan
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.exporting import comparing, export_onnx, onnx_file
 from domain_adapt.exporting.onnx_model import OnnxModel, answer_questions
@@ -46,7 +45,7 @@ def real_inputs(folder: Path, kind: str, count: int) -> dict[str, torch.Tensor]:
     batch = tokenizer(texts, padding=True, truncation=True, max_length=100, return_tensors="pt")
     if kind != "multiple-choice":
         return dict(batch)
-    return {name: torch.stack([value, value.flip(0), value]).transpose(0, 1) for name, value in batch.items()}
+    return {name: torch.stack([value, value.flip(0), value], dim=1) for name, value in batch.items()}
 
 
 @pytest.mark.parametrize("kind", STOCK)
@@ -95,8 +94,11 @@ def test_a_model_with_segments_is_given_them(tiny_wordpiece: Path, tmp_path: Pat
     ]
     model = OnnxModel(tmp_path / "out" / "model.onnx")
     inputs = tokenizer("the fever", "the bond", return_tensors="pt")
-    without = {**inputs, "token_type_ids": torch.zeros_like(inputs["input_ids"])}
-    assert not torch.allclose(model(**inputs).logits, model(**without).logits, atol=1e-3)
+    first, second = (
+        model(**{**inputs, "token_type_ids": torch.full_like(inputs["input_ids"], segment)}).logits
+        for segment in (0, 1)
+    )
+    assert not torch.allclose(first, second, atol=1e-3)
 
 
 def test_the_folder_says_what_it_is_and_serves_stock_code(
@@ -147,7 +149,6 @@ def test_int8_is_measured_on_the_tasks_own_data(
     assert measured["examples"] == {"question-answering": 20, "text-classification": 16}.get(kind, 8)
     assert 1e-4 < about["int8"]["against_pytorch"]["max_difference"] < 5  # that is what 8 bits cost
     assert 0 < measured["max_difference"] < 5
-    assert 50 <= measured["agreement"] <= 100
     assert measured["metrics"]["float32"].keys() == measured["metrics"]["int8"].keys()
 
 
@@ -183,7 +184,7 @@ def test_int8_of_a_masked_lm_is_measured_on_held_out_text(
     assert measured["metrics"]["float32"]["mlm_loss"] == pytest.approx(
         subject.checkpoint.manifest.metrics["heldout/mlm_loss"], abs=1e-4
     )
-    assert measured["examples"] > 5 and corpus_plan is not None
+    assert measured["examples"] > 5
     empty = Workspace(tmp_path / "elsewhere")  # nothing prepared, no recipe: the folder of a checkpoint alone
     again = export_onnx(subject.checkpoint.folder, tmp_path / "again", int8=True, workspace=empty)
     assert again["int8"]["on_own_data"] is None
@@ -268,7 +269,7 @@ def test_without_the_packages_the_hint_names_the_extra(
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "onnx" else found(name, *rest))
-    with pytest.raises(DomainAdaptError, match="export to ONNX needs onnx$") as caught:
+    with pytest.raises(DomainAdaptError, match=r"export to ONNX needs onnx$") as caught:
         export_onnx("heart", tmp_path / "out", workspace=adapted.workspace)
     assert caught.value.hint == "pip install 'domain-adapt[onnx]'"
 
