@@ -13,6 +13,7 @@ from domain_adapt.cli_compare import compare_command
 from domain_adapt.cli_corpus import corpus_app
 from domain_adapt.cli_data import data_app
 from domain_adapt.cli_finetune import finetune_command
+from domain_adapt.cli_hub import export_command, pull_command, push_command
 from domain_adapt.cli_merge import ManyWeights, merge_command
 from domain_adapt.cli_options import (
     BaseOption,
@@ -41,6 +42,8 @@ app.add_typer(recipes_app, name="recipes")
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(data_app, name="data")
 app.add_typer(checkpoints_app, name="checkpoints")
+for name, command in (("push", push_command), ("pull", pull_command), ("export", export_command)):
+    checkpoints_app.command(name)(command)
 
 
 @app.callback()

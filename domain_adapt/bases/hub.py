@@ -64,7 +64,7 @@ def download(hub_id: str, revision: str | None) -> HubSnapshot:
     try:
         info = HfApi().model_info(hub_id, revision=revision, timeout=_TIMEOUT_SECONDS)
         _check_files(hub_id, [sibling.rfilename for sibling in info.siblings or []])
-        with explain_disk(Path(HF_HUB_CACHE), f"{hub_id} was not downloaded"), _hub_progress_only_on_terminals():
+        with explain_disk(Path(HF_HUB_CACHE), f"{hub_id} was not downloaded"), hub_progress_only_on_terminals():
             # One level only: a pattern's "*" crosses "/", and onnx/, openvino/ and the like are of no use here.
             # By the name of the revision, not info.sha: only then does the cache learn which commit the name means,
             # which is how it is found again without a connection.
@@ -120,7 +120,8 @@ def _licence(info: Any) -> str | None:
 
 
 @contextmanager
-def _hub_progress_only_on_terminals() -> Iterator[None]:
+def hub_progress_only_on_terminals() -> Iterator[None]:
+    """Hides the progress bars of huggingface_hub where stderr is a file or a pipe."""
     import sys
 
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub.constants
 import pytest
 
 from domain_adapt.bases import load_masked_lm, load_tokenizer, resolve_base
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.workspace import Workspace
+from tests.loopback_hub import Reply, Request, point_at, serve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ID = "someone/tiny"
@@ -37,16 +34,16 @@ class Hub:
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
-    def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
-        path = path.partition("?")[0]
+    def answer(self, request: Request) -> Reply:
+        path = request.path
         self.asked.append(path)
         if self.status != 200:
-            return self.status, {"X-Error-Code": self.error_code}, b"{}"
+            return Reply.error(self.status, self.error_code)
         if path in (f"/api/models/{ID}", f"/api/models/{ID}/revision/main", f"/api/models/{ID}/revision/{COMMIT}"):
             names = [{"rfilename": file.relative_to(self.folder).as_posix()} for file in self.files()]
-            return 200, {}, json.dumps({"id": ID, "sha": COMMIT, "siblings": names, "cardData": self.card}).encode()
+            return Reply.of({"id": ID, "sha": COMMIT, "siblings": names, "cardData": self.card})
         if path.startswith(f"/api/models/{ID}/revision/"):
-            return 404, {"X-Error-Code": "RevisionNotFound"}, b"{}"
+            return Reply.error(404, "RevisionNotFound")
         if path == f"/api/models/{ID}/tree/{COMMIT}":
             entries = [
                 {
@@ -57,56 +54,21 @@ class Hub:
                 }
                 for file in self.files()
             ]
-            return 200, {}, json.dumps(entries).encode()
+            return Reply.of(entries)
         prefix = f"/{ID}/resolve/{COMMIT}/"
         if path.startswith(prefix) and (self.folder / path.removeprefix(prefix)).is_file():
             content = (self.folder / path.removeprefix(prefix)).read_bytes()
             etag = hashlib.sha1(content).hexdigest()
-            return 200, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}, content
-        return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
+            return Reply(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"})
+        return Reply.error(404, "RepoNotFound")
 
 
 @pytest.fixture
 def hub(tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     hub = Hub(Path(shutil.copytree(tiny_model_folder, tmp_path / "served")))
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _send(self) -> None:
-            status, headers, body = hub.answer(self.path)
-            self.send_response(status)
-            for key, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        do_GET = do_HEAD = _send
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    _point_at(f"http://127.0.0.1:{server.server_port}", tmp_path / "hub-cache", monkeypatch)
-    yield hub
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
-
-
-def _point_at(url: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Read from the environment at import; the names are looked up at each call.
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", url)
-    monkeypatch.setattr(
-        huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve(hub.answer) as url:
+        point_at(url, tmp_path / "hub-cache", monkeypatch)
+        yield hub
 
 
 @pytest.fixture
@@ -179,7 +141,7 @@ def test_a_hub_that_is_down_gives_the_cached_copy(hub: Hub, resolve: Resolve) ->
 def test_an_unreachable_hub_fails_fast_and_names_the_way_out(
     closed_port: int, resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _point_at(f"http://127.0.0.1:{closed_port}", tmp_path / "cache", monkeypatch)
+    point_at(f"http://127.0.0.1:{closed_port}", tmp_path / "cache", monkeypatch)
     began = time.monotonic()
     with pytest.raises(DomainAdaptError, match="'FacebookAI/roberta-base': the Hub cannot be reached") as caught:
         resolve("FacebookAI/roberta-base")
