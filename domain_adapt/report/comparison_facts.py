@@ -110,13 +110,18 @@ def _over_tasks(ones: Sequence[Contrast]) -> str:
 
 
 def _points(one: Contrast, tasks: int) -> str:
-    points = f"{one.difference:+.1f} {metric_name(one.metric)}"
+    points = f"{signed(one.difference)} {metric_name(one.metric)}"
     return points if tasks > _FEW_TASKS else f"{points}, 95 % interval {interval(one)}"
 
 
 def interval(one: Contrast) -> str:
     """Returns the interval of a difference, in points."""
-    return f"{one.low:+.1f} to {one.high:+.1f}"
+    return f"{signed(one.low)} to {signed(one.high)}"
+
+
+def signed(value: float) -> str:
+    """Returns points with their sign; what rounds to zero is +0.0."""
+    return f"{round(value, 1) + 0.0:+.1f}"  # adding makes minus zero zero
 
 
 def mean_of(comparison: Comparison, one: Contrast) -> str:
@@ -149,7 +154,7 @@ def overview(comparison: Comparison) -> Cells:
 
 
 def _cell(one: Contrast) -> str:
-    return f"{SIGNS[one.outcome]}\u00a0{one.difference:+.1f} ({interval(one)})".replace(" to ", "\u00a0to\u00a0")
+    return f"{SIGNS[one.outcome]}\u00a0{signed(one.difference)} ({interval(one)})".replace(" to ", "\u00a0to\u00a0")
 
 
 def evaluation_name(task: str, evaluation: str) -> str:
@@ -169,7 +174,7 @@ def score_table(comparison: Comparison, task: str, evaluation: str) -> Cells:
             difference = ["", "", "", "reference" if score.system == comparison.reference else ""]
             if one is not None:
                 outcome = f"{SIGNS[one.outcome]} {one.outcome}".replace(" ", "\u00a0")  # on one line
-                difference = [f"{one.difference:+.1f}", interval(one), p_value(one.p), outcome]
+                difference = [f"{signed(one.difference)}", interval(one), p_value(one.p), outcome]
             rows.append([score.system, f"{labels:,}", f"{score.mean:.1f}", deviation, *difference])
     return heads, rows
 

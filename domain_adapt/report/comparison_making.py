@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, NamedTuple
 
 from domain_adapt.report.comparison import Comparison, System
 from domain_adapt.report.comparison_facts import Cells
+from domain_adapt.report.model_card import flatten
 from domain_adapt.report.subject import sources_of
 
 # What of stage 1 decides how much is learnt and how much forgotten -> the value at which it does nothing.
@@ -110,15 +111,6 @@ def setting_table(comparison: Comparison) -> Cells:
     if any(spent):
         rows.append(["tokens trained on", *(f"{value:,.0f}" if value else "" for value in spent)])
     return ["setting", *(f"#{system.label}" for system in made)], rows
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields ``("mlm.learning_rate", 1e-4)`` for nested tables."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def corpora(comparison: Comparison) -> list[CorpusFacts]:

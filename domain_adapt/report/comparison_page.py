@@ -127,7 +127,7 @@ def _systems(comparison: Comparison) -> str:
 def _scores(comparison: Comparison, numbers: Numbers) -> str:
     pieces = [
         paragraph(
-            "A bar is the mean over the seeds, a ring one seed, the black line the 95 % interval of the mean over "
+            "A bar is the mean over the seeds, a ring one seed, the thin line the 95 % interval of the mean over "
             "seeds. The differences beside are paired by example and seed, and their intervals hold the luck of both: "
             "they decide, not whether the lines of two bars overlap."
         )

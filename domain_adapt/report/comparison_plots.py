@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain_adapt.report.comparison import Contrast, Score
-from domain_adapt.report.comparison_facts import seed_interval
+from domain_adapt.report.comparison_facts import interval, seed_interval, signed
 from domain_adapt.report.svg import INK, LINE, PAPER, SOFT, plain, series_colour, shorten, svg
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def difference_plot(name: str, contrasts: Sequence[Contrast], numbers: Numbers, 
                 [one.difference], [row], _MARKERS[numbers[one.system] % len(_MARKERS)], color=colour, markersize=8
             )
             axes.annotate(
-                f"{one.difference:+.1f}".replace("-", "\u2212"),
+                signed(one.difference).replace("-", "\u2212"),
                 (max(one.high, 0.0), row),
                 (6, 0),
                 textcoords="offset points",
@@ -85,11 +85,11 @@ def difference_plot(name: str, contrasts: Sequence[Contrast], numbers: Numbers, 
             )
         _rows(axes, [one.system for one in contrasts])
         low, high = min(0.0, *(one.low for one in contrasts)), max(0.0, *(one.high for one in contrasts))
-        span = (high - low) or 1.0
+        span = max(high - low, 1.0)  # a point: copies of one system do not differ at all
         axes.set_xlim(low - 0.06 * span, high + 0.22 * span)  # room for the figure beside the longest
         axes.set_xlabel(label)
 
-    shown = ", ".join(f"{one.system} {one.difference:+.1f} ({one.low:+.1f} to {one.high:+.1f})" for one in contrasts)
+    shown = ", ".join(f"{one.system} {signed(one.difference)} ({interval(one)})" for one in contrasts)
     alternative = f"Differences with 95 % intervals, {label}: {shown}"
     return svg(name, _size(len(contrasts) + 1), draw, alternative=alternative, font_size=_TYPE)
 

@@ -30,11 +30,13 @@ a { color: var(--accent); }
 .card b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
 .card span { color: var(--soft); font-size: .85rem; }
 .scroll { overflow-x: auto; }
+.scroll + .scroll { margin-top: 1.1rem; }
 table { border-collapse: collapse; min-width: 60%; font-size: .92rem; }
 th, td { text-align: left; padding: .4rem 1.4rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { max-width: 30rem; overflow-wrap: break-word; }
 th { color: var(--soft); font-weight: 600; font-size: .82rem; vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number { white-space: normal; }
 tr.sum td { font-weight: 600; border-bottom: 0; }
 figure { margin: .75rem 0; overflow-x: auto; }
 svg { display: block; width: 100%; min-width: 36rem; height: auto; }

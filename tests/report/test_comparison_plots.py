@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from domain_adapt.report.comparison import Contrast, Score
-from domain_adapt.report.comparison_facts import seed_interval
+from domain_adapt.report.comparison_facts import seed_interval, signed
 from domain_adapt.report.comparison_plots import (
     Ability,
     _thin,
@@ -55,7 +55,8 @@ def test_bars_of_any_metric(values):
 
 
 def test_a_difference_of_nothing_between_copies():
-    assert "nan" not in difference_plot("d", [contrast("a", 0.0, 0.0)], NUMBERS, "F1")
+    assert ">+0.0</text>" in difference_plot("d", [contrast("a", -0.0, 0.0)], NUMBERS, "F1")
+    assert [signed(value) for value in (-0.04, 0.0, -0.06, 1.25)] == ["+0.0", "+0.0", "-0.1", "+1.2"]
 
 
 def test_labels_are_no_formulas_no_colours_and_not_hidden():
