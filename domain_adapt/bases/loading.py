@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from domain_adapt.bases.architectures import weight_names
+from domain_adapt.checkpoints.untrusted import check_tokenizer, check_untrusted, read_json, read_tensors
 from domain_adapt.errors import DomainAdaptError, first_line
 
 if TYPE_CHECKING:
@@ -29,16 +30,14 @@ def load_masked_lm(base: Base) -> PreTrainedModel:
     Raises:
         DomainAdaptError: If encoder weights are missing or have the wrong shape, or a file is damaged.
     """
-    from transformers import AutoConfig, AutoModelForMaskedLM
+    from transformers import AutoModelForMaskedLM
 
-    config = AutoConfig.from_pretrained(base.folder, local_files_only=True)
     # DeBERTa-v2 has two LM heads: files with the original one load it only if the config does not say "legacy",
     # which it does by default.
-    if config.model_type == "deberta-v2" and any(
-        key.startswith("lm_predictions.") for key in weight_names(base.folder, base.name)
-    ):
-        config.legacy = False
-    return _load(AutoModelForMaskedLM, base.folder, base.name, HEAD_SEED, config=config)[0]
+    options: dict[str, Any] = {}
+    if any(key.startswith("lm_predictions.") for key in weight_names(base.folder, base.name)):
+        options["legacy"] = False
+    return _load(AutoModelForMaskedLM, base.folder, base.name, HEAD_SEED, **options)[0]
 
 
 def load_question_answering(folder: Path, *, seed: int | None) -> PreTrainedModel:
@@ -127,11 +126,16 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Returns the fast tokenizer in ``folder``.
 
     Raises:
-        DomainAdaptError: If there is none, it is a slow one, has no mask or padding token, or has more entries than
-            the embedding table of the model in ``folder`` has rows.
+        DomainAdaptError: If there is none, it is a slow one, has no mask or padding token, has more entries than the
+            embedding table of the model in ``folder`` has rows, or its files are not safe to open.
     """
     from transformers import AutoTokenizer
 
+    config = folder / "config.json"
+    if config.is_file():
+        check_untrusted(folder, str(folder))
+    else:
+        check_tokenizer(folder, str(folder))
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
@@ -142,9 +146,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     for role in ("mask_token", "pad_token"):
         if getattr(tokenizer, f"{role}_id") is None:
             raise DomainAdaptError(f"{folder}: the tokenizer has no {role}, which a masked language model needs")
-    config = folder / "config.json"
     if config.is_file():
-        rows = json.loads(config.read_text(encoding="utf-8")).get("vocab_size")
+        rows = read_json(config, str(config)).get("vocab_size")
         if isinstance(rows, int) and len(tokenizer) > rows:
             raise DomainAdaptError(
                 f"{folder}: the tokenizer has {len(tokenizer)} entries, but vocab_size in config.json is {rows}: "
@@ -190,8 +193,10 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
     """Returns the model and the names of the head's weights that were not in the file."""
     import torch
 
+    check_untrusted(folder, name)
     try:
         with _quiet(), torch.random.fork_rng(devices=[]):
+            _check_size(auto, folder, name, options)
             torch.default_generator.manual_seed(seed)
             model, report = auto.from_pretrained(
                 folder,
@@ -201,6 +206,8 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
                 output_loading_info=True,
                 **options,
             )
+    except DomainAdaptError:
+        raise
     except Exception as error:  # shapes, damaged files and odd configs each have an exception type of their own
         raise DomainAdaptError(f"{name}: the model cannot be loaded: {first_line(error)}") from error
     encoder = model.base_model_prefix + "."
@@ -210,6 +217,28 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
     if lost:
         raise DomainAdaptError(f"{name}: {len(lost)} weights of the encoder are missing, the first is {lost[0]}")
     return model, missing
+
+
+def _check_size(auto: Any, folder: Path, name: str, options: dict[str, Any]) -> None:
+    """Checks that the model that transformers would make is not much larger than what the files hold.
+
+    The encoders that are named in ``checkpoints/untrusted/shapes.py`` have been compared matrix by matrix before; this
+    is for all other model types, and for heads. Nothing is allocated: the model is made without its numbers.
+
+    Raises:
+        DomainAdaptError: If it is more than twice as large: a new head is never larger than its encoder.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, **options)
+    with torch.device("meta"):
+        implied = sum(parameter.numel() for parameter in auto.from_config(config).parameters())
+    held = sum(tensor.parameters for tensor in read_tensors(folder, name).values())
+    if implied > 2 * held:
+        raise DomainAdaptError(
+            f"{folder / 'config.json'}: makes a model of {implied:,} parameters, but the files hold {held:,}"
+        )
 
 
 @contextmanager
