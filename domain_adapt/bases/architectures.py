@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domain_adapt.checkpoints.untrusted import check_untrusted, label_of, read_json, read_tensors
+from domain_adapt.checkpoints.untrusted import check_untrusted, open_config, read_tensors
 from domain_adapt.errors import DomainAdaptError
 
 
@@ -60,8 +60,7 @@ def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = Fals
         DomainAdaptError: If it is not a masked language model that is supported, has only pickled weights, or is not
             safe to open, see :func:`domain_adapt.checkpoints.check_untrusted`.
     """
-    check_untrusted(folder, name)
-    config = _config(folder, name)
+    config = open_config(folder, name)
     model_type, found = config.get("model_type"), config.get("architectures") or []
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
     if family is None:
@@ -75,6 +74,7 @@ def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = Fals
                 "an ELECTRA generator",
             )
         raise _not_masked_lm(name, f"found architectures {found}", ", ".join(family.classes))
+    check_untrusted(folder, name)
     keys = weight_names(folder, name)
     if set(family.fine_tuned) & set(found):
         return False  # ModernBERT's models for tasks keep "head.*", but its LM decoder is gone
@@ -86,7 +86,7 @@ def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = Fals
 
 def encoder_depth(folder: Path, name: str) -> int:
     """Returns the number of encoder layers with weights of their own (1 for ALBERT, which shares them), or 0."""
-    config = _config(folder, name)
+    config = open_config(folder, name)
     for key in ("num_hidden_groups", "num_hidden_layers", "n_layers"):  # ALBERT, the others, DistilBERT
         if isinstance(config.get(key), int):
             return int(config[key])
@@ -104,7 +104,3 @@ def weight_names(folder: Path, name: str) -> set[str]:
 
 def _not_masked_lm(name: str, found: str, expected: str) -> DomainAdaptError:
     return DomainAdaptError(f"base {name!r} is not a masked language model: {found}; expected one of {expected}")
-
-
-def _config(folder: Path, name: str) -> dict[str, Any]:
-    return read_json(folder / "config.json", label_of(name, folder / "config.json"))

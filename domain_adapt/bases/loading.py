@@ -138,7 +138,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         check_tokenizer(folder, str(folder))
     try:
         with _quiet():
+            _check_tokenizer_class(folder)
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+    except DomainAdaptError:
+        raise
     except Exception as error:  # tokenizers raises bare Exception for a damaged file
         raise DomainAdaptError(f"{folder}: no tokenizer that can be loaded: {first_line(error)}") from error
     if not tokenizer.is_fast:
@@ -176,6 +179,22 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     if settings.get("tokenizer_class") == "TokenizersBackend":
         settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _check_tokenizer_class(folder: Path) -> None:
+    """Raises DomainAdaptError if the class that the folder names reads its files by itself, not with ``tokenizers``."""
+    from transformers import PreTrainedTokenizerFast
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    for file in ("tokenizer_config.json", "config.json"):
+        if (folder / file).is_file():
+            name = read_json(folder / file, str(folder / file)).get("tokenizer_class")
+            found = tokenizer_class_from_name(name) if isinstance(name, str) and name else None
+            if found is not None and not issubclass(found, PreTrainedTokenizerFast):
+                raise DomainAdaptError(
+                    f"{folder / file}: tokenizer_class: {name!r:.80} is a slow tokenizer; expected a fast one "
+                    "(tokenizer.json)"
+                )
 
 
 def _load_for_task(auto: Any, folder: Path, kind: str, seed: int | None, **options: Any) -> PreTrainedModel:

@@ -84,7 +84,9 @@ def remove_leftovers(root: Path) -> None:
         lock.release()
         with suppress(OSError):
             Path(lock.lock_file).unlink(missing_ok=True)
-    for path in root.glob("*"):
+    for path in root.iterdir():
+        if path.name.startswith("."):  # staging folders of living processes may be empty, too
+            continue
         with suppress(OSError):
             for temporary in (*path.glob(f".{ALIASES}.*.tmp"), *path.glob(f".{HIGHEST}.*.tmp")):
                 temporary.unlink()

@@ -86,7 +86,7 @@ class CheckpointStore:
             fill(staging)
             make_read_only(staging)
             files = hash_files([path for path in staging.rglob("*") if path.is_file()], staging)
-            sync_folder(staging)
+            sync_folder(staging)  # all that is long is on the disk before the lock is taken
             with locked(self.root):
                 version = self._highest(name) + 1
                 manifest = make_manifest(version, files)
@@ -270,8 +270,12 @@ class CheckpointStore:
     def _move_in(self, staging: Path, manifest: Manifest) -> Checkpoint:
         """Renames the finished folder to its place; the caller holds the lock."""
         target = self.root / manifest.name / f"v{manifest.version}"
-        make_read_only(staging)
-        sync_folder(staging)
+        for file in (README, MANIFEST):  # the only ones that are not on the disk yet
+            if (staging / file).is_file():
+                (staging / file).chmod(0o444)
+                fsync_path(staging / file)
+        fsync_path(staging)
+        first = not target.parent.is_dir()
         target.parent.mkdir(exist_ok=True)
         try:
             staging.rename(target)
@@ -281,7 +285,7 @@ class CheckpointStore:
             raise
         try:
             target.chmod(0o555)  # not before: a folder that changes its parent has to be writable
-            for path in (target, target.parent, self.root):
+            for path in (target, target.parent, *([self.root] if first else [])):
                 fsync_path(path)
         except OSError as error:
             raise DomainAdaptError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from domain_adapt.checkpoints.untrusted.configs import check_config
 from domain_adapt.checkpoints.untrusted.json_files import read_json
@@ -28,6 +29,7 @@ __all__ = [
     "check_untrusted",
     "label_of",
     "no_safetensors",
+    "open_config",
     "read_json",
     "read_tensors",
     "weight_files",
@@ -52,11 +54,7 @@ def check_untrusted(folder: Path, name: str) -> None:
         DomainAdaptError: If a file is missing, damaged, of another kind than its name says, larger than any real one,
             leads elsewhere, asks for code to be run, or the weights do not fit the config.
     """
-    if not folder.is_dir():
-        raise DomainAdaptError(f"{label_of(name, folder)}: no such folder")
-    label = label_of(name, folder / CONFIG)
-    check_link(folder / CONFIG, folder, name)
-    config = read_json(folder / CONFIG, label)  # first: a folder without it is no model, however large it is
+    config = open_config(folder, name)  # first: a folder without it is no model, however large it is
     check_links(folder, name)
     if (folder / _ADAPTER).exists():
         raise DomainAdaptError(
@@ -64,9 +62,22 @@ def check_untrusted(folder: Path, name: str) -> None:
             "of this one",
             hint="merge the adapter into its model first",
         )
-    check_config(config, label)
     tensors = read_tensors(folder, name)
     if problem := shape_problem(config, tensors):
         raise DomainAdaptError(f"{label_of(name, weight_files(folder, name)[0])}: does not fit config.json: {problem}")
     rows = max((tensor.shape[0] for key, tensor in tensors.items() if key.endswith(_WORDS) and tensor.shape), default=0)
     check_tokenizer(folder, name, rows)
+
+
+def open_config(folder: Path, name: str) -> dict[str, Any]:
+    """Returns what ``config.json`` says, within its bounds.
+
+    Raises:
+        DomainAdaptError: As :func:`check_untrusted` does about this file.
+    """
+    path = folder / CONFIG
+    label = label_of(name, path)
+    check_link(path, folder, name)
+    config = read_json(path, label)
+    check_config(config, label)
+    return config
