@@ -85,8 +85,22 @@ def write_json(path: Path, value: object) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Flushes every file below ``folder``, and the folders themselves, to the disk."""
-    for path in [folder, *folder.rglob("*")]:
+    for path in [folder, *everything_below(folder)]:
         fsync_path(path)
+
+
+def everything_below(folder: Path) -> list[Path]:
+    """Returns every file, folder and link below ``folder``, sorted; links are not followed.
+
+    Raises:
+        OSError: If a folder cannot be read. (``rglob`` leaves out what is in it, without a word.)
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    found = [Path(here) / name for here, folders, files in os.walk(folder, onerror=stop) for name in (*folders, *files)]
+    return sorted(found)
 
 
 def fsync_path(path: Path) -> None:

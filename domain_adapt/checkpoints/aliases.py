@@ -44,9 +44,8 @@ def read_aliases(folder: Path) -> dict[str, int]:
 
 
 def write_aliases(folder: Path, aliases: dict[str, int]) -> None:
-    """Replaces the aliases of a name in one step; a reader sees the old ones or the new ones."""
+    """Replaces the aliases of a name in one step: a reader sees the old ones or the new ones; the folder is not synced."""
     write_json(folder / ALIASES, dict(sorted(aliases.items())))
-    fsync_path(folder)
 
 
 def read_highest(folder: Path) -> int:

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from domain_adapt.checkpoints.aliases import ALIASES, HIGHEST
 from domain_adapt.disk import os_error_number
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.workspace import everything_below, fsync_path
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ def remove_leftovers(root: Path) -> None:
         lock = FileLock(root / f"{stem}.lock")
         try:
             lock.acquire(timeout=0)
-        except Timeout:
-            continue  # its process lives
+        except (Timeout, OSError):
+            continue  # its process lives, or it is another user's
         remove_tree(root / stem)
         lock.release()
         with suppress(OSError):
@@ -115,13 +116,33 @@ def move_folder(source: Path, target: Path) -> None:
         raise
 
 
+def confirm(done: str, *paths: Path) -> None:
+    """Flushes files and folders to the disk after a step that cannot be taken back.
+
+    Args:
+        done: What was done, for the message.
+        paths: What was changed by it.
+
+    Raises:
+        DomainAdaptError: If the disk refuses: it is done, and seen by everyone, but may not outlive a crash.
+    """
+    try:
+        for path in paths:
+            fsync_path(path)
+    except OSError as error:
+        raise DomainAdaptError(
+            f"{done}, but the disk does not confirm it ({os.strerror(error.errno or 0)}): a crash may undo it",
+            hint="look at the disk before anything that depends on it is removed",
+        ) from error
+
+
 def make_read_only(folder: Path) -> None:
     """Takes the permission to write from everything below a folder, but not from the folder itself.
 
     Raises:
         DomainAdaptError: If there is a link among it: what it leads to may change.
     """
-    for path in folder.rglob("*"):
+    for path in everything_below(folder):
         if path.is_symlink():
             raise DomainAdaptError(f"{path.name}: a link is not published; expected the file itself")
         path.chmod(0o555 if path.is_dir() else 0o444)

@@ -12,11 +12,18 @@ from pathlib import Path
 
 from domain_adapt.checkpoints.aliases import check_alias, read_aliases, read_highest, write_aliases, write_highest
 from domain_adapt.checkpoints.manifest import MANIFEST, NAME_PATTERN, Manifest, read_manifest, write_manifest
-from domain_adapt.checkpoints.staging import locked, make_read_only, move_folder, remove_leftovers, staging_folder
+from domain_adapt.checkpoints.staging import (
+    confirm,
+    locked,
+    make_read_only,
+    move_folder,
+    remove_leftovers,
+    staging_folder,
+)
 from domain_adapt.disk import explain_disk
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.fingerprint import fingerprint, hash_file, hash_files
-from domain_adapt.workspace import fsync_path, sync_folder
+from domain_adapt.workspace import everything_below, fsync_path, sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +92,7 @@ class CheckpointStore:
         with explain_disk(self.root, "nothing was published"), staging_folder(self.root) as staging:
             fill(staging)
             make_read_only(staging)
-            files = hash_files([path for path in staging.rglob("*") if path.is_file()], staging)
+            files = hash_files([path for path in everything_below(staging) if path.is_file()], staging)
             sync_folder(staging)  # all that is long is on the disk before the lock is taken
             with locked(self.root):
                 version = self._highest(name) + 1
@@ -120,6 +127,7 @@ class CheckpointStore:
             if version not in self._versions(name):  # removed in this very moment
                 raise DomainAdaptError(f"no version v{version} of checkpoint {name!r} any more")
             write_aliases(self.root / name, self.aliases(name) | {alias: version})
+            confirm(f"{self.root}: {name}@{alias} names v{version} now", self.root / name)
 
     def remove_alias(self, name: str, alias: str) -> None:
         """Takes an alias away; the version stays.
@@ -136,6 +144,7 @@ class CheckpointStore:
                 shown = ", ".join(known) or "it has none"
                 raise DomainAdaptError(f"no alias {alias!r:.80} of checkpoint {name!r}; known: {shown}")
             write_aliases(self.root / name, {one: number for one, number in known.items() if one != alias})
+            confirm(f"{self.root}: {name}@{alias} was removed", self.root / name)
 
     def remove(self, checkpoint: Checkpoint) -> None:
         """Removes a version: in one step for readers, and its number is never given again.
@@ -163,7 +172,7 @@ class CheckpointStore:
             if version == highest and read_highest(folder) < highest:
                 write_highest(folder, highest)
             move_folder(folder / f"v{version}", staging / f"v{version}")
-            fsync_path(folder)
+            confirm(f"{self.root}: {checkpoint.ref} was removed", folder)
 
     def find(self, ref: str) -> Checkpoint:
         """Returns the checkpoint that ``name``, ``name@latest``, ``name@v3`` or ``name@alias`` names.
@@ -283,13 +292,7 @@ class CheckpointStore:
             with suppress(OSError):  # only if this call made it
                 target.parent.rmdir()
             raise
-        try:
-            target.chmod(0o555)  # not before: a folder that changes its parent has to be writable
-            for path in (target, target.parent, *([self.root] if first else [])):
-                fsync_path(path)
-        except OSError as error:
-            raise DomainAdaptError(
-                f"{target}: published, but the disk does not confirm it ({error.strerror}): a crash may undo it",
-                hint=f"look at the disk, then: domain-adapt checkpoints verify {manifest.name}@v{manifest.version}",
-            ) from error
+        with suppress(OSError):  # not before: a folder that changes its parent has to be writable
+            target.chmod(0o555)
+        confirm(f"{target}: published", target, target.parent, *([self.root] if first else []))
         return Checkpoint(manifest.name, manifest.version, target, manifest)

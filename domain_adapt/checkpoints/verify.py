@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from domain_adapt.checkpoints.store import Checkpoint
 from domain_adapt.checkpoints.untrusted import CONFIG, check_untrusted, label_of, read_json
 from domain_adapt.errors import DomainAdaptError, first_line
 from domain_adapt.fingerprint import hash_file
+from domain_adapt.workspace import everything_below
 
 # End of the class in config.json -> the class of transformers that loads it.
 _STOCK = {
@@ -86,9 +86,8 @@ def _walk(folder: Path) -> tuple[set[str], list[str]]:
     files, problems = set(), []
     if folder.is_symlink():
         problems.append(f"{folder}: a link: what it leads to may change")
-    for here, folders, names in os.walk(folder):
-        for name in sorted([*folders, *names]):
-            path = Path(here) / name
+    try:
+        for path in everything_below(folder):
             mode = path.lstat().st_mode
             if stat.S_ISREG(mode):
                 files.add(path.relative_to(folder).as_posix())
@@ -96,6 +95,8 @@ def _walk(folder: Path) -> tuple[set[str], list[str]]:
                 problems.append(f"{path}: a link: what it leads to may change")
             elif not stat.S_ISDIR(mode):
                 problems.append(f"{path}: neither a file nor a folder")
+    except OSError as error:
+        problems.append(f"{error.filename or folder}: cannot be read: {error.strerror}")
     return files, problems
 
 

@@ -52,9 +52,7 @@ def test_a_missing_encoder_weight_is_an_error_and_not_noise(copy: Path, part: st
     ("part", "shape", "expected"),
     [("weight", (3, 3), r"has shape \[3, 3\], config\.json makes it \[64, 128\]"), ("bias", (3,), "cannot be loaded")],
 )
-def test_a_weight_of_the_wrong_shape_is_one_line(
-    copy: Path, part: str, shape: tuple[int, ...], expected: str
-) -> None:
+def test_a_weight_of_the_wrong_shape_is_one_line(copy: Path, part: str, shape: tuple[int, ...], expected: str) -> None:
     weights = load_file(copy / "model.safetensors")
     weights[f"roberta.encoder.layer.0.output.dense.{part}"] = torch.zeros(shape)
     rewrite_weights(copy, weights)

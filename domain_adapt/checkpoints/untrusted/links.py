@@ -20,7 +20,7 @@ def check_links(folder: Path, name: str) -> None:
         DomainAdaptError: If a link leads anywhere else or nowhere, or a file is neither regular nor a folder.
     """
     entries = 0
-    for here, folders, files in os.walk(folder):
+    for here, folders, files in os.walk(folder, onerror=_unreadable):
         entries += len(folders) + len(files)
         if entries > _MOST_ENTRIES:
             raise DomainAdaptError(f"{name}: more than {_MOST_ENTRIES:,} files: not the folder of a model")
@@ -40,3 +40,7 @@ def check_link(path: Path, folder: Path, name: str) -> None:
             )
     elif path.exists() and not path.is_file() and not path.is_dir():
         raise DomainAdaptError(f"{path}: neither a file nor a folder")
+
+
+def _unreadable(error: OSError) -> None:
+    raise DomainAdaptError(f"{error.filename}: cannot be read: {error.strerror}") from error
