@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from domain_adapt.bases import Base, load_masked_lm, load_tokenizer, save_model, save_tokenizer
-from domain_adapt.bases.architectures import weight_files, weight_names
+from domain_adapt.bases.architectures import weight_names
 from domain_adapt.bases.resolving import is_tokenizer_file
+from domain_adapt.checkpoints.untrusted import weight_files
 from domain_adapt.checkpoints.weights import Weights, open_weights, write_weights
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.workspace import write_json

@@ -13,9 +13,9 @@ from typing import Any
 
 from domain_adapt.adapt import adapt_fingerprint, adapt_with
 from domain_adapt.bases import Base, resolve_base
-from domain_adapt.bases.architectures import weight_files
 from domain_adapt.bases.resolving import checkpoint_identity
 from domain_adapt.checkpoints import Checkpoint, CheckpointStore, Manifest, Origin, Parent
+from domain_adapt.checkpoints.untrusted import weight_files
 from domain_adapt.corpora import corpus_plan
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import finetune_fingerprint, finetune_on

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,18 +70,37 @@ def staged_folder(target: Path) -> Iterator[Path]:
 def write_json(path: Path, value: object) -> None:
     """Writes ``value`` as indented JSON through a temporary name, so a reader never sees half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:
     """Flushes every file below ``folder``, and the folders themselves, to the disk."""
-    for path in [folder, *folder.rglob("*")]:
+    for path in [folder, *everything_below(folder)]:
         fsync_path(path)
+
+
+def everything_below(folder: Path) -> list[Path]:
+    """Returns every file, folder and link below ``folder``, sorted; links are not followed.
+
+    Raises:
+        OSError: If a folder cannot be read. (``rglob`` leaves out what is in it, without a word.)
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    found = [Path(here) / name for here, folders, files in os.walk(folder, onerror=stop) for name in (*folders, *files)]
+    return sorted(found)
 
 
 def fsync_path(path: Path) -> None:

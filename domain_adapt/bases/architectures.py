@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
+from domain_adapt.checkpoints.untrusted import check_untrusted, open_config, read_tensors
 from domain_adapt.errors import DomainAdaptError
-
-INDEX = "model.safetensors.index.json"
-WEIGHTS = "model.safetensors"
-PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
 @dataclass(frozen=True)
@@ -63,16 +56,10 @@ def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = Fals
         allow_fine_tuned: Accept a fine-tuned model too; it has no LM head.
 
     Raises:
-        DomainAdaptError: If it is not a masked language model that is supported, would run code of its own, has only
-            pickled weights, or its files are damaged.
+        DomainAdaptError: If it is not a masked language model that is supported, has only pickled weights, or is not
+            safe to open, see :func:`domain_adapt.checkpoints.check_untrusted`.
     """
-    config = _read_json(folder / "config.json", name)
-    for file in ("config.json", "tokenizer_config.json"):
-        if (folder / file).is_file() and "auto_map" in _read_json(folder / file, name):
-            raise DomainAdaptError(
-                f"base {name!r}: {file} has auto_map: it would run Python code of its own, which is never done",
-                hint=f"choose a base of one of these types: {', '.join(FAMILIES)}",
-            )
+    config = open_config(folder, name)
     model_type, found = config.get("model_type"), config.get("architectures") or []
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
     if family is None:
@@ -86,6 +73,7 @@ def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = Fals
                 "an ELECTRA generator",
             )
         raise _not_masked_lm(name, f"found architectures {found}", ", ".join(family.classes))
+    check_untrusted(folder, name)
     keys = weight_names(folder, name)
     if set(family.fine_tuned) & set(found):
         return False  # ModernBERT's models for tasks keep "head.*", but its LM decoder is gone
@@ -97,31 +85,11 @@ def check_architecture(folder: Path, name: str, *, allow_fine_tuned: bool = Fals
 
 def encoder_depth(folder: Path, name: str) -> int:
     """Returns the number of encoder layers with weights of their own (1 for ALBERT, which shares them), or 0."""
-    config = _read_json(folder / "config.json", name)
+    config = open_config(folder, name)
     for key in ("num_hidden_groups", "num_hidden_layers", "n_layers"):  # ALBERT, the others, DistilBERT
         if isinstance(config.get(key), int):
             return int(config[key])
     return 0
-
-
-def weight_files(folder: Path, name: str) -> list[Path]:
-    """Returns the safetensors files that transformers would read.
-
-    Raises:
-        DomainAdaptError: If there are none, or one that the index names is missing.
-    """
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    if (folder / INDEX).is_file():
-        weight_map = _read_json(folder / INDEX, name).get("weight_map")
-        if not isinstance(weight_map, dict):
-            raise DomainAdaptError(f"base {name!r}: {folder / INDEX}: weight_map is missing")
-        shards = sorted(folder / Path(str(shard)).name for shard in set(weight_map.values()))
-        for shard in shards:
-            if not shard.is_file():
-                raise DomainAdaptError(f"base {name!r}: {shard} is missing, which {INDEX} names")
-        return shards
-    raise no_safetensors(name, [path.name for path in folder.iterdir()])
 
 
 def weight_names(folder: Path, name: str) -> set[str]:
@@ -130,38 +98,8 @@ def weight_names(folder: Path, name: str) -> set[str]:
     Raises:
         DomainAdaptError: If a file is damaged.
     """
-    names: set[str] = set()
-    for path in weight_files(folder, name):
-        try:
-            with safe_open(path, framework="np") as file:
-                names.update(file.keys())
-        except (SafetensorError, OSError) as error:
-            raise DomainAdaptError(f"base {name!r}: {path}: damaged safetensors file: {error}") from error
-    return names
-
-
-def no_safetensors(name: str, files: list[str]) -> DomainAdaptError:
-    """Returns the error for a base that has ``files`` but no safetensors among them."""
-    if any(file in PICKLED or file.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5")) for file in files):
-        pickled = ", ".join(file for file in PICKLED if file in files) or "no safetensors"
-        return DomainAdaptError(
-            f"base {name!r} has only pickled weights ({pickled}); only safetensors are read, expected {WEIGHTS}",
-            hint="unpickling can run any code: choose a base, or a revision of it, that has safetensors",
-        )
-    return DomainAdaptError(f"base {name!r} has no weights: expected {WEIGHTS} or {INDEX}")
+    return set(read_tensors(folder, name))
 
 
 def _not_masked_lm(name: str, found: str, expected: str) -> DomainAdaptError:
     return DomainAdaptError(f"base {name!r} is not a masked language model: {found}; expected one of {expected}")
-
-
-def _read_json(path: Path, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DomainAdaptError(f"base {name!r}: {path} is missing") from None
-    except (OSError, ValueError) as error:
-        raise DomainAdaptError(f"base {name!r}: {path}: cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise DomainAdaptError(f"base {name!r}: {path}: expected a JSON object")
-    return value

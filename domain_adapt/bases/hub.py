@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domain_adapt.bases.architectures import INDEX, WEIGHTS, no_safetensors
+from domain_adapt.checkpoints.untrusted import INDEX, WEIGHTS, no_safetensors
 from domain_adapt.disk import explain_disk
 from domain_adapt.errors import DomainAdaptError
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from domain_adapt.bases.architectures import weight_names
+from domain_adapt.checkpoints.untrusted import check_tokenizer, check_untrusted, read_json, read_tensors
 from domain_adapt.errors import DomainAdaptError, first_line
 
 if TYPE_CHECKING:
@@ -29,16 +30,14 @@ def load_masked_lm(base: Base) -> PreTrainedModel:
     Raises:
         DomainAdaptError: If encoder weights are missing or have the wrong shape, or a file is damaged.
     """
-    from transformers import AutoConfig, AutoModelForMaskedLM
+    from transformers import AutoModelForMaskedLM
 
-    config = AutoConfig.from_pretrained(base.folder, local_files_only=True)
     # DeBERTa-v2 has two LM heads: files with the original one load it only if the config does not say "legacy",
     # which it does by default.
-    if config.model_type == "deberta-v2" and any(
-        key.startswith("lm_predictions.") for key in weight_names(base.folder, base.name)
-    ):
-        config.legacy = False
-    return _load(AutoModelForMaskedLM, base.folder, base.name, HEAD_SEED, config=config)[0]
+    options: dict[str, Any] = {}
+    if any(key.startswith("lm_predictions.") for key in weight_names(base.folder, base.name)):
+        options["legacy"] = False
+    return _load(AutoModelForMaskedLM, base.folder, base.name, HEAD_SEED, **options)[0]
 
 
 def load_question_answering(folder: Path, *, seed: int | None) -> PreTrainedModel:
@@ -127,14 +126,22 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Returns the fast tokenizer in ``folder``.
 
     Raises:
-        DomainAdaptError: If there is none, it is a slow one, has no mask or padding token, or has more entries than
-            the embedding table of the model in ``folder`` has rows.
+        DomainAdaptError: If there is none, it is a slow one, has no mask or padding token, has more entries than the
+            embedding table of the model in ``folder`` has rows, or its files are not safe to open.
     """
     from transformers import AutoTokenizer
 
+    config = folder / "config.json"
+    if config.is_file():
+        check_untrusted(folder, str(folder))
+    else:
+        check_tokenizer(folder, str(folder))
     try:
         with _quiet():
+            _check_tokenizer_class(folder)
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+    except DomainAdaptError:
+        raise
     except Exception as error:  # tokenizers raises bare Exception for a damaged file
         raise DomainAdaptError(f"{folder}: no tokenizer that can be loaded: {first_line(error)}") from error
     if not tokenizer.is_fast:
@@ -142,9 +149,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     for role in ("mask_token", "pad_token"):
         if getattr(tokenizer, f"{role}_id") is None:
             raise DomainAdaptError(f"{folder}: the tokenizer has no {role}, which a masked language model needs")
-    config = folder / "config.json"
     if config.is_file():
-        rows = json.loads(config.read_text(encoding="utf-8")).get("vocab_size")
+        rows = read_json(config, str(config)).get("vocab_size")
         if isinstance(rows, int) and len(tokenizer) > rows:
             raise DomainAdaptError(
                 f"{folder}: the tokenizer has {len(tokenizer)} entries, but vocab_size in config.json is {rows}: "
@@ -175,6 +181,22 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _check_tokenizer_class(folder: Path) -> None:
+    """Raises DomainAdaptError if the class that the folder names reads its files by itself, not with ``tokenizers``."""
+    from transformers import PreTrainedTokenizerFast
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    for file in ("tokenizer_config.json", "config.json"):
+        if (folder / file).is_file():
+            name = read_json(folder / file, str(folder / file)).get("tokenizer_class")
+            found = tokenizer_class_from_name(name) if isinstance(name, str) and name else None
+            if found is not None and not issubclass(found, PreTrainedTokenizerFast):
+                raise DomainAdaptError(
+                    f"{folder / file}: tokenizer_class: {name!r:.80} is a slow tokenizer; expected a fast one "
+                    "(tokenizer.json)"
+                )
+
+
 def _load_for_task(auto: Any, folder: Path, kind: str, seed: int | None, **options: Any) -> PreTrainedModel:
     """Returns the model with a head for a task; without a seed the head has to be there."""
     model, missing = _load(auto, folder, str(folder), seed or 0, **options)
@@ -190,8 +212,10 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
     """Returns the model and the names of the head's weights that were not in the file."""
     import torch
 
+    check_untrusted(folder, name)
     try:
         with _quiet(), torch.random.fork_rng(devices=[]):
+            _check_size(auto, folder, name, options)
             torch.default_generator.manual_seed(seed)
             model, report = auto.from_pretrained(
                 folder,
@@ -201,6 +225,8 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
                 output_loading_info=True,
                 **options,
             )
+    except DomainAdaptError:
+        raise
     except Exception as error:  # shapes, damaged files and odd configs each have an exception type of their own
         raise DomainAdaptError(f"{name}: the model cannot be loaded: {first_line(error)}") from error
     encoder = model.base_model_prefix + "."
@@ -210,6 +236,28 @@ def _load(auto: Any, folder: Path, name: str, seed: int, **options: Any) -> tupl
     if lost:
         raise DomainAdaptError(f"{name}: {len(lost)} weights of the encoder are missing, the first is {lost[0]}")
     return model, missing
+
+
+def _check_size(auto: Any, folder: Path, name: str, options: dict[str, Any]) -> None:
+    """Checks that the model that transformers would make is not much larger than what the files hold.
+
+    The encoders that are named in ``checkpoints/untrusted/shapes.py`` have been compared matrix by matrix before; this
+    is for all other model types, and for heads. Nothing is allocated: the model is made without its numbers.
+
+    Raises:
+        DomainAdaptError: If it is more than twice as large: a new head is never larger than its encoder.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, **options)
+    with torch.device("meta"):
+        implied = sum(parameter.numel() for parameter in auto.from_config(config).parameters())
+    held = sum(tensor.parameters for tensor in read_tensors(folder, name).values())
+    if implied > 2 * held:
+        raise DomainAdaptError(
+            f"{folder / 'config.json'}: makes a model of {implied:,} parameters, but the files hold {held:,}"
+        )
 
 
 @contextmanager

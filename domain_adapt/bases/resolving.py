@@ -8,9 +8,17 @@ from pathlib import Path
 
 from domain_adapt import mini
 from domain_adapt.bases import hub
-from domain_adapt.bases.architectures import INDEX, check_architecture, weight_files
-from domain_adapt.checkpoints import Ancestor, Checkpoint, CheckpointStore, Manifest, Parent, read_manifest
-from domain_adapt.checkpoints.manifest import MANIFEST
+from domain_adapt.bases.architectures import check_architecture
+from domain_adapt.checkpoints import (
+    Ancestor,
+    Checkpoint,
+    CheckpointStore,
+    Manifest,
+    Parent,
+    check_intact,
+    checkpoint_in,
+)
+from domain_adapt.checkpoints.untrusted import INDEX, WEIGHTS, weight_files
 from domain_adapt.errors import DomainAdaptError, did_you_mean
 from domain_adapt.fingerprint import fingerprint, hash_files
 from domain_adapt.workspace import Workspace
@@ -85,7 +93,8 @@ def resolve_base(
         allow_fine_tuned: Accept a model that is fine-tuned already (for stage 2).
 
     Raises:
-        DomainAdaptError: If there is no such base, it cannot be reached, or it is not a supported masked LM.
+        DomainAdaptError: If there is no such base, it cannot be reached, it is not a supported masked LM, a checkpoint
+            is not as it was published, or files are not safe to open.
     """
     if name == "mini":
         folder = mini.build_mini(workspace)
@@ -94,7 +103,7 @@ def resolve_base(
     looks_like_path = name.startswith((".", "/", "~")) or name.endswith("/")
     # A word such as "medical" is a checkpoint first; a folder of that name counts only if a model lies in it.
     if path.is_dir() and (looks_like_path or "/" in name or (path / "config.json").is_file()):
-        checkpoint = _checkpoint_in(path)
+        checkpoint = checkpoint_in(path)
         if checkpoint:
             return _from_checkpoint(checkpoint, allow_fine_tuned)
         return _base(name, path, allow_fine_tuned=allow_fine_tuned)
@@ -123,7 +132,7 @@ def resolve_base(
 def content_hashes(folder: Path, name: str) -> dict[str, str]:
     """Returns the SHA-256 of config, safetensors and tokenizer files: what decides how the model behaves."""
     paths = [folder / "config.json", *weight_files(folder, name)]
-    if folder / "model.safetensors" not in paths:
+    if folder / WEIGHTS not in paths:
         paths.append(folder / INDEX)
     paths += [path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path.name)]
     return hash_files(paths, folder)
@@ -162,13 +171,6 @@ def _base(
 ) -> Base:
     has_lm_head = check_architecture(folder, name, allow_fine_tuned=allow_fine_tuned)
     hashes = content_hashes(folder, name)
-    if checkpoint:
-        for file, found in hashes.items():
-            if checkpoint.manifest.files.get(file) != found:
-                raise DomainAdaptError(
-                    f"{folder / file}: damaged: it is not the file that was published as {checkpoint.ref}",
-                    hint=f"remove {folder} and make it again",
-                )
     return Base(
         name=name,
         folder=folder.absolute(),
@@ -183,6 +185,7 @@ def _base(
 
 
 def _from_checkpoint(checkpoint: Checkpoint, allow_fine_tuned: bool) -> Base:
+    check_intact(checkpoint)
     return _base(
         checkpoint.ref,
         checkpoint.folder,
@@ -191,11 +194,3 @@ def _from_checkpoint(checkpoint: Checkpoint, allow_fine_tuned: bool) -> Base:
         checkpoint=checkpoint,
         allow_fine_tuned=allow_fine_tuned,
     )
-
-
-def _checkpoint_in(folder: Path) -> Checkpoint | None:
-    """Returns the checkpoint if the user's folder is one of ours, wherever it was copied to."""
-    if not (folder / MANIFEST).is_file():
-        return None
-    manifest = read_manifest(folder)
-    return Checkpoint(manifest.name, manifest.version, folder, manifest)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from domain_adapt.checkpoints.manifest import Ancestor, Manifest, Origin, Parent, read_manifest, write_manifest
 from domain_adapt.checkpoints.store import Checkpoint, CheckpointStore, check_name
-from domain_adapt.checkpoints.verify import verify
+from domain_adapt.checkpoints.untrusted import check_untrusted
+from domain_adapt.checkpoints.verify import check_intact, checkpoint_in, verify
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.workspace import Workspace
 
@@ -17,7 +18,10 @@ __all__ = [
     "Manifest",
     "Origin",
     "Parent",
+    "check_intact",
     "check_name",
+    "check_untrusted",
+    "checkpoint_in",
     "read_manifest",
     "resolve",
     "verify",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from domain_adapt.checkpoints.manifest import Manifest, read_manifest
+from domain_adapt.checkpoints.staging import locked, make_read_only, staging_folder
 from domain_adapt.checkpoints.store import Checkpoint, CheckpointStore, check_name
 from domain_adapt.checkpoints.verify import verify
 from domain_adapt.disk import explain_disk
@@ -44,7 +45,7 @@ def adopt(store: CheckpointStore, fill: Callable[[Path], None], source: str) -> 
         DomainAdaptError: If a file is missing, too many, a link, or not the one that the manifest names, the number is
             taken by other content, or the store cannot be written.
     """
-    with explain_disk(store.root, f"nothing was taken from {source}"), store._staging() as staging:
+    with explain_disk(store.root, f"nothing was taken from {source}"), staging_folder(store.root) as staging:
         fill(staging)
         for path in staging.rglob("*"):
             if path.is_symlink():
@@ -55,6 +56,7 @@ def adopt(store: CheckpointStore, fill: Callable[[Path], None], source: str) -> 
             raise DomainAdaptError(
                 f"{source}: {problem.removeprefix(f'{staging}/')}", hint="it was damaged on the way, or by someone"
             )
+        make_read_only(staging)
         sync_folder(staging)
-        with store._lock():
+        with locked(store.root):
             return present(store, manifest) or store._move_in(staging, manifest)

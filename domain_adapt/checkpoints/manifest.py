@@ -1,19 +1,41 @@
-"""The manifest of a checkpoint: what it is, what it came from, and the SHA-256 of every file in it."""
+"""The manifest of a checkpoint: what it is, what it came from, and the SHA-256 of every file in it.
+
+The file has one key more than the model here: ``sha256``, the hash of all the others. A manifest that was edited by
+hand no longer fits it. It is no signature: who wants to forge one computes it anew. docs/checkpoints.md has the schema.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from domain_adapt.checkpoints.untrusted.json_files import parse_json, read_bounded
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.fingerprint import fingerprint
 from domain_adapt.workspace import write_json
 
 MANIFEST = "manifest.json"
-NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,95}$"  # 96: what the Hub allows for the name of a repository
+SELF_HASH = "sha256"
+_AGAIN = "remove the folder of this checkpoint and make it again"
+_MOST_BYTES = 8 * 2**20  # the largest seen, with 30 trials and 20 sources, has 60 kB
+_HASHED_SINCE = 2  # manifests of schema 1 have no hash of themselves
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _inside(path: str) -> str:
+    """Returns the path of a file below the checkpoint's folder as it is; any other is an error."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or str(PurePosixPath(path)) != path:
+        raise ValueError("expected the path of a file below the folder")
+    return path
+
+
+FilePath = Annotated[str, AfterValidator(_inside)]
 
 
 class _Record(BaseModel):
@@ -73,6 +95,7 @@ class Manifest(_Record):
     Keys with a default were added later: a manifest without them is as good, and tells less.
 
     Attributes:
+        schema_version: 2 is what is written; 1, which has no ``sha256`` of itself, is still read.
         stage: ``merge`` is a weighted mean of the weights of several models.
         created: UTC in ISO 8601.
         recipe: The resolved recipe, every key; of a merge ``type`` (of the task, ``fill-mask`` or
@@ -92,7 +115,7 @@ class Manifest(_Record):
         files: Path relative to the folder (POSIX) -> SHA-256; everything but the manifest itself.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     name: str = Field(pattern=NAME_PATTERN)
     version: int = Field(ge=1)
     stage: Literal["adapt", "finetune", "merge"]
@@ -111,7 +134,7 @@ class Manifest(_Record):
     environment: dict[str, Any]
     command: str
     wall_seconds: FiniteFloat
-    files: dict[str, Sha256]
+    files: dict[FilePath, Sha256]
     origin: Origin | None = None
 
     @property
@@ -122,31 +145,56 @@ class Manifest(_Record):
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes ``manifest.json`` into ``folder`` under a temporary name first."""
-    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    values = json.loads(json.dumps(manifest.model_dump(mode="json")))  # as it will read back: keys are strings
+    if manifest.schema_version >= _HASHED_SINCE:
+        values[SELF_HASH] = fingerprint(values)
+    write_json(folder / MANIFEST, values)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Returns the manifest of a checkpoint folder.
+    """Returns the manifest of a checkpoint folder; one that was edited by hand passes if it is valid.
 
     Raises:
         DomainAdaptError: If there is none, it is not JSON, or a key in it is missing, unknown or of the wrong type.
     """
     path = folder / MANIFEST
+    values = _read(path)
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise DomainAdaptError(f"{path}: not there; a checkpoint has one") from None
-    except OSError as error:
-        raise DomainAdaptError(f"{path}: cannot be read: {error.strerror}") from error
+        if values.get("schema_version", _HASHED_SINCE) != 1:
+            values.pop(SELF_HASH, None)
+        return Manifest.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         if first["loc"] == ("schema_version",):
             raise DomainAdaptError(
-                f"{path}: schema_version {first['input']!r} is not known, expected 1",
+                f"{path}: schema_version {first['input']!r} is not known, expected 1 or 2",
                 hint="it was written by another version of domain-adapt",
             ) from None
         where = ".".join(str(part) for part in first["loc"])
-        raise DomainAdaptError(
-            f"{path}: damaged: {where + ': ' if where else ''}{first['msg']}",
-            hint="remove the folder of this checkpoint and make it again",
-        ) from None
+        raise _damaged(path, f"{where + ': ' if where else ''}{first['msg']}") from None
+
+
+def edited(folder: Path) -> bool:
+    """Returns whether the manifest in ``folder`` is not what was written; one of schema 1 cannot be told.
+
+    Raises:
+        DomainAdaptError: If there is none or it is not JSON.
+    """
+    values = _read(folder / MANIFEST)
+    if values.get("schema_version") == 1:
+        return False
+    written = values.pop(SELF_HASH, None)
+    return bool(written != fingerprint(values))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DomainAdaptError(f"{path}: not there; a checkpoint has one")
+    try:
+        return parse_json(read_bounded(path, str(path), _MOST_BYTES), f"{path}: damaged")
+    except DomainAdaptError as error:
+        raise DomainAdaptError(error.message, hint=_AGAIN) from None
+
+
+def _damaged(path: Path, what: str) -> DomainAdaptError:
+    return DomainAdaptError(f"{path}: damaged: {what}", hint=_AGAIN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +9,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from domain_adapt.bases.hub import download
-from domain_adapt.checkpoints import read_manifest, resolve
+from domain_adapt.checkpoints import check_intact, check_untrusted, checkpoint_in, read_manifest, resolve
 from domain_adapt.checkpoints.manifest import MANIFEST
+from domain_adapt.checkpoints.untrusted import read_json
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.workspace import Workspace
 
@@ -20,7 +20,21 @@ CHUNK = 256  # examples featurised together: bounds the memory that their rows a
 
 
 def find_model(path: str | Path, workspace: Workspace) -> Path:
-    """Returns the folder of a model: itself, a checkpoint's, or the local copy of a Hub model."""
+    """Returns the folder of a model, which is safe to open: itself, a checkpoint's, or the local copy of a Hub model.
+
+    Raises:
+        DomainAdaptError: If there is none, it is not safe to open, or a checkpoint is not as it was published.
+    """
+    folder = locate(path, workspace)
+    checkpoint = checkpoint_in(folder)
+    if checkpoint is not None:
+        check_intact(checkpoint)
+    check_untrusted(folder, str(path))
+    return folder
+
+
+def locate(path: str | Path, workspace: Workspace) -> Path:
+    """Returns the folder of a model by whatever name; nothing in it is looked at."""
     name = str(path)
     is_hub_id = isinstance(path, str) and name.count("/") == 1 and not name.startswith((".", "/", "~"))
     if is_hub_id and not name.endswith("/") and not Path(name).is_dir():
@@ -40,8 +54,8 @@ def trained_settings(folder: Path, table: type[Table], name: str, given: Mapping
 def architecture(folder: Path) -> str:
     """Returns the class name in ``config.json``, or "" if there is none."""
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures")
-    except (OSError, ValueError, AttributeError):
+        found = read_json(folder / "config.json", str(folder / "config.json")).get("architectures")
+    except DomainAdaptError:  # said in full when the folder is opened
         return ""
     return str(found[0]) if isinstance(found, list) and found else ""
 

@@ -9,9 +9,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from domain_adapt.bases.architectures import weight_files
 from domain_adapt.bases.resolving import checkpoint_identity
 from domain_adapt.checkpoints import Checkpoint, Manifest
+from domain_adapt.checkpoints.untrusted import weight_files
 from domain_adapt.report.model_card import flatten
 from domain_adapt.report.subject import sources_of
 from domain_adapt.training.distance import WeightDistance, weight_distance

@@ -35,23 +35,28 @@ def rewrite_weights(folder: Path, weights: dict[str, torch.Tensor]) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def test_a_missing_encoder_weight_is_an_error_and_not_noise(copy: Path) -> None:
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_a_missing_encoder_weight_is_an_error_and_not_noise(copy: Path, part: str) -> None:
+    """Matrices are missed before anything is loaded, vectors by the loader."""
     weights = load_file(copy / "model.safetensors")
-    del weights["roberta.encoder.layer.1.output.dense.weight"]
+    del weights[f"roberta.encoder.layer.1.output.dense.{part}"]
     rewrite_weights(copy, weights)
-    base = resolve_base(str(copy), workspace=Workspace())
-    expected = r"1 weights of the encoder are missing, the first is roberta\.encoder\.layer\.1\.output\.dense\.weight"
+    expected = rf"1 weights of the encoder are missing, the first is roberta\.encoder\.layer\.1\.output\.dense\.{part}"
     with pytest.raises(DomainAdaptError, match=expected):
-        load_masked_lm(base)
+        load_masked_lm(resolve_base(str(copy), workspace=Workspace()))
     with pytest.raises(DomainAdaptError, match=expected):
         load_question_answering(copy, seed=0)
 
 
-def test_a_weight_of_the_wrong_shape_is_one_line(copy: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "shape", "expected"),
+    [("weight", (3, 3), r"has shape \[3, 3\], config\.json makes it \[64, 128\]"), ("bias", (3,), "cannot be loaded")],
+)
+def test_a_weight_of_the_wrong_shape_is_one_line(copy: Path, part: str, shape: tuple[int, ...], expected: str) -> None:
     weights = load_file(copy / "model.safetensors")
-    weights["roberta.encoder.layer.0.output.dense.weight"] = torch.zeros(3, 3)
+    weights[f"roberta.encoder.layer.0.output.dense.{part}"] = torch.zeros(shape)
     rewrite_weights(copy, weights)
-    with pytest.raises(DomainAdaptError, match="cannot be loaded") as caught:
+    with pytest.raises(DomainAdaptError, match=expected) as caught:
         load_masked_lm(resolve_base(str(copy), workspace=Workspace()))
     assert "\n" not in caught.value.message
 
@@ -133,11 +138,13 @@ def test_tokenizer_errors_say_what_is_wrong(copy: Path, tmp_path: Path) -> None:
     empty.mkdir()
     with pytest.raises(DomainAdaptError, match="no tokenizer that can be loaded"):
         load_tokenizer(empty)
-    config = json.loads((copy / "config.json").read_text())
+    config, weights = json.loads((copy / "config.json").read_text()), load_file(copy / "model.safetensors")
     (copy / "config.json").write_text(json.dumps(config | {"vocab_size": 20}))
+    rewrite_weights(copy, {name: value[:20] if "word_embeddings" in name else value for name, value in weights.items()})
     with pytest.raises(DomainAdaptError, match=r"the tokenizer has \d+ entries, but vocab_size in config\.json is 20"):
         load_tokenizer(copy)
     (copy / "config.json").write_text(json.dumps(config))
+    rewrite_weights(copy, weights)
     settings = json.loads((copy / "tokenizer_config.json").read_text())
     del settings["mask_token"]
     (copy / "tokenizer_config.json").write_text(json.dumps(settings))

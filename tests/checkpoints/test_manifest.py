@@ -25,7 +25,7 @@ def test_a_manifest_reads_back_as_it_was_written(publish: Publish, tmp_path: Pat
         ({"surprise": 1}, "surprise"),
         ({"version": 0}, "version"),
         ({"metrics": {"dev/f1": "high"}}, "metrics.dev/f1"),
-        ({"schema_version": 2}, "schema_version 2"),
+        ({"schema_version": 3}, "schema_version 3"),
         ({"lineage": []}, "lineage"),
     ],
 )

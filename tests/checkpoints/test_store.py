@@ -49,12 +49,12 @@ def test_the_manifest_lists_every_file_and_files_are_read_only(publish: Publish)
 def test_the_readme_is_made_from_the_manifest_and_hashed(store: CheckpointStore, manifest_of: MakeManifest) -> None:
     checkpoint = store.publish(
         "medical",
-        lambda folder: (folder / "config.json").write_text("{}") and None,
+        lambda folder: (folder / "notes.json").write_text("{}") and None,
         lambda version, files: manifest_of("medical", version, files),
         describe=lambda manifest: f"this is version {manifest.version}",
     )
     assert (checkpoint.folder / "README.md").read_text() == "this is version 1"
-    assert checkpoint.manifest.files == {"config.json": hash_text("{}"), "README.md": hash_text("this is version 1")}
+    assert checkpoint.manifest.files == {"notes.json": hash_text("{}"), "README.md": hash_text("this is version 1")}
     assert verify(checkpoint) == []
 
 
