@@ -132,9 +132,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     config = folder / "config.json"
-    if config.is_file():
+    if config.is_file() and any(folder.glob("*.safetensors*")):
         check_untrusted(folder, str(folder))
-    else:
+    else:  # no model of ours beside it: what was exported has its weights in another format
         check_tokenizer(folder, str(folder))
     try:
         with _quiet():

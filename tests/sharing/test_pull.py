@@ -13,7 +13,9 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from domain_adapt.checkpoints import Checkpoint, CheckpointStore, read_manifest, verify
+from domain_adapt.checkpoints.manifest import SELF_HASH
 from domain_adapt.errors import DomainAdaptError
+from domain_adapt.fingerprint import fingerprint
 from domain_adapt.sharing import pull, push
 from domain_adapt.workspace import Workspace
 from tests.conftest import Project
@@ -51,6 +53,8 @@ def signed(files: dict[str, bytes], **changes: Any) -> None:
         for path, content in files.items()
         if path not in ("manifest.json", ".gitattributes")
     }
+    manifest.pop(SELF_HASH)
+    manifest[SELF_HASH] = fingerprint(manifest)
     files["manifest.json"] = json.dumps(manifest).encode()
 
 
