@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from domain_adapt.checkpoints.untrusted import check_untrusted, open_config, read_tensors
 from domain_adapt.errors import DomainAdaptError

@@ -265,6 +265,6 @@ def test_a_checkpoint_changed_after_publication_is_no_base(tiny_model_folder: Pa
     with path.open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\x7f")
-    with pytest.raises(DomainAdaptError, match="changed: .* it is not what was published as medical@v1") as caught:
+    with pytest.raises(DomainAdaptError, match=r"changed: .* it is not what was published as medical@v1") as caught:
         resolve_base("medical", workspace=workspace)
     assert str(path) in caught.value.message
