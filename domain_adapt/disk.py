@@ -32,8 +32,8 @@ def explain_disk(root: Path, outcome: str) -> Iterator[None]:
         outcome: What became of the work, e.g. "nothing was published".
 
     Raises:
-        DomainAdaptError: If the disk is full, over quota, read-only or gone, a file too large, permission is missing, or
-            a file is in the place of the folder.
+        DomainAdaptError: If the disk is full, over quota, read-only or gone, a file too large, permission is missing,
+            or a file is in the place of the folder.
     """
     try:
         yield

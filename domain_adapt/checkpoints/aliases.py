@@ -22,12 +22,12 @@ _TAKEN = re.compile(r"^(latest|v[0-9]*)$")
 
 def check_alias(alias: str) -> None:
     """Raises DomainAdaptError if a version cannot be called ``alias``."""
-    if not _ALIAS.match(alias):
+    if not _ALIAS.fullmatch(alias):
         raise DomainAdaptError(
             f"alias {alias!r:.80}: expected at most 64 lower-case letters, digits, '.', '_' and '-', beginning with a "
             "letter and ending with a letter or digit"
         )
-    if _TAKEN.match(alias):
+    if _TAKEN.fullmatch(alias):
         raise DomainAdaptError(f"alias {alias!r}: latest, v1, v2 and so on are given by the store itself")
 
 
@@ -38,13 +38,15 @@ def read_aliases(folder: Path) -> dict[str, int]:
         DomainAdaptError: If the file is damaged.
     """
     found = _read(folder / ALIASES)
-    if not all(_ALIAS.match(alias) and not _TAKEN.match(alias) and _is_version(one) for alias, one in found.items()):
+    if not all(
+        _ALIAS.fullmatch(alias) and not _TAKEN.fullmatch(alias) and _is_version(one) for alias, one in found.items()
+    ):
         raise DomainAdaptError(f"{folder / ALIASES}: expected aliases and the numbers of versions")
     return dict(sorted(found.items()))
 
 
 def write_aliases(folder: Path, aliases: dict[str, int]) -> None:
-    """Replaces the aliases of a name in one step: a reader sees the old ones or the new ones; the folder is not synced."""
+    """Replaces the aliases of a name in one step: a reader sees the old ones or the new ones."""
     write_json(folder / ALIASES, dict(sorted(aliases.items())))
 
 

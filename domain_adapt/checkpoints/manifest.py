@@ -1,11 +1,13 @@
 """The manifest of a checkpoint: what it is, what it came from, and the SHA-256 of every file in it.
 
-The file has one key more than the model here: ``sha256``, the hash of all the others. A manifest that was edited by
-hand no longer fits it. It is no signature: who wants to forge one computes it anew. docs/checkpoints.md has the schema.
+The file has one key more than the model here: ``sha256``, the hash of the file with zeros in its place. A manifest that
+was edited by hand no longer fits it. It is no signature: who wants to forge one computes it anew. docs/checkpoints.md
+has the schema.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -14,12 +16,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 
 from domain_adapt.checkpoints.untrusted.json_files import parse_json, read_bounded
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.fingerprint import fingerprint
+from domain_adapt.fingerprint import hash_text
 from domain_adapt.workspace import write_json
 
 MANIFEST = "manifest.json"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,95}$"  # 96: what the Hub allows for the name of a repository
 SELF_HASH = "sha256"
+_ZEROS = 64 * "0"
 _AGAIN = "remove the folder of this checkpoint and make it again"
 _MOST_BYTES = 8 * 2**20  # the largest seen, with 30 trials and 20 sources, has 60 kB
 _HASHED_SINCE = 2  # manifests of schema 1 have no hash of themselves
@@ -145,9 +148,10 @@ class Manifest(_Record):
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes ``manifest.json`` into ``folder`` under a temporary name first."""
-    values = json.loads(json.dumps(manifest.model_dump(mode="json")))  # as it will read back: keys are strings
+    values = manifest.model_dump(mode="json")
     if manifest.schema_version >= _HASHED_SINCE:
-        values[SELF_HASH] = fingerprint(values)
+        text = json.dumps(values | {SELF_HASH: _ZEROS}, indent=2, ensure_ascii=False) + "\n"  # as write_json does
+        values[SELF_HASH] = hash_text(text)
     write_json(folder / MANIFEST, values)
 
 
@@ -180,11 +184,13 @@ def edited(folder: Path) -> bool:
     Raises:
         DomainAdaptError: If there is none or it is not JSON.
     """
-    values = _read(folder / MANIFEST)
+    path = folder / MANIFEST
+    values, data = _read(path), read_bounded(path, str(path), _MOST_BYTES)
     if values.get("schema_version") == 1:
         return False
-    written = values.pop(SELF_HASH, None)
-    return bool(written != fingerprint(values))
+    written = str(values.get(SELF_HASH)).encode()
+    blank = _ZEROS.encode().join(data.rsplit(written, 1))  # it is the last key, but its value may be elsewhere, too
+    return hashlib.sha256(blank).hexdigest().encode() != written
 
 
 def _read(path: Path) -> dict[str, Any]:

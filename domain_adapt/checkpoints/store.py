@@ -193,7 +193,7 @@ class CheckpointStore:
                 f"no checkpoint {name!r}; known: {', '.join(known)}",
                 hint=did_you_mean(name, known) or "domain-adapt checkpoints lists them",
             )
-        match = _VERSION.match(wanted)
+        match = _VERSION.fullmatch(wanted)
         version = versions[-1] if wanted in ("", "latest") else int(match.group(1)) if match else None
         if version is None:
             version = self.aliases(name).get(wanted)
@@ -250,7 +250,7 @@ class CheckpointStore:
         """Returns the version numbers of ``name``, readable or not."""
         if not re.fullmatch(NAME_PATTERN, name):
             return set()
-        matches = [_VERSION.match(folder) for folder in self._folders(self.root / name)]
+        matches = [_VERSION.fullmatch(folder) for folder in self._folders(self.root / name)]
         return {int(match.group(1)) for match in matches if match}
 
     def _highest(self, name: str) -> int:

@@ -121,4 +121,4 @@ def _is_share(value: Any) -> bool:
 
 
 def _is_plain_word(value: Any) -> bool:
-    return isinstance(value, str) and _PLAIN_WORD.match(value) is not None
+    return isinstance(value, str) and _PLAIN_WORD.fullmatch(value) is not None
