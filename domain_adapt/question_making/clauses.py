@@ -14,26 +14,31 @@ _BORDER = re.compile(
     r"\s*[;:\u2014]\s+|\s+[-\u2013]\s+|,\s+(?=(?:and|but|or|so|yet|although|though|because|since|whereas|while|which|who|"
     r"whose|where|when|if|unless|as|including|such|with)\s)"
 )
+PREPOSITIONS = listed(
+    "about above across after against along among around as at because before behind below between beyond by despite "
+    "during for from in into like near of off on over per since than through to towards under until upon via with "
+    "within without"
+)
 _ASIDE = re.compile(r"\s*\([^()]*\)|\s*\[[^\[\]]*\]")
 _CONNECTIVE = re.compile(
     r"^(?:however|therefore|thus|hence|moreover|furthermore|consequently|finally|additionally|similarly|instead|also|"
-    r"for example|for instance|in addition|in contrast|by contrast|in general|as a result|in particular|and|but|or|so|"
-    r"yet|whereas|while|although|though|because|since)\b,?\s+",
+    r"for example|for instance|in addition|in contrast|by contrast|note that|in general|as a result|in particular|and|"
+    r"but|or|so|yet|whereas|while|although|though|because|since|[A-Za-z]+ly,)(?<=[\w,])\b,?\s+",
     re.IGNORECASE,
 )
 # Words at the beginning of a clause that point to something before it, or make it part of another.
 _POINTING = listed(
     "it its he his she her they their them this that these those such both each one ones other others another here "
-    "there then which who whose whom where when if unless as including with you your we our i my if what how why to "
+    "there then which who whose whom where when if unless as including with you your we our i my if what how why whether to "
     "than not either neither all most some many few several any an' e.g i.e"
 )
 # Where these stand anywhere, the clause cannot be understood without what is around it.
 _DANGLING = re.compile(
-    r"\b(?:this|these|those|above|below|aforementioned|former|latter|respectively|following|figure|table|see|click|"
-    r"however|you|your|we|our|us|i|my)\b|https?:|www\.|[|\u2022*_=<>{}\[\]]",
+    r"\b(?:this|these|those|above|below|aforementioned|former|latter|respectively|following|figure|table|see|click\w*|"
+    r"however|you|your|we|our|us|i|me|my)\b|https?:|www\.|[|\u2022*_=<>{}\[\]]",
     re.IGNORECASE,
 )
-_SUBORDINATING = listed("that which who whose whom if when where whether because although while unless")
+_SUBORDINATING = listed("that which who whose whom if when where whether because although while unless how what")
 _OBJECT_STARTS = listed("the a an its their his her this these more no all")
 
 
@@ -97,11 +102,33 @@ def is_clear(clause: Clause, lexicon: Lexicon) -> bool:
     words = words_in(clause.text)
     if not _FEWEST_WORDS <= len(words) <= _MOST_WORDS or not clause.text[0].isalnum():
         return False
-    if words[0].lower in _POINTING or words[0].lower in {"do", "does", "did", "is", "are", "was", "were"}:
+    if words[0].lower in _POINTING or words[0].lower in AUXILIARIES or clause.text.count("(") != clause.text.count(")"):
+        return False
+    if clause.text[words[0].end : words[0].end + 1] in {")", ":"}:  # "1) ...", "Note: ..."
+        return False
+    form = lexicon.base_of(words[0].lower)
+    if form and form[1] == "does" and words[1].lower not in AUXILIARIES:  # "Specifies the ..."
         return False
     if _DANGLING.search(clause.text) or clause.text.count('"') % 2 or clause.text.count("?"):
         return False
-    return find_verb(words, clause.text, lexicon) is not None
+    if words[0].lower in PREPOSITIONS and "," not in clause.text:  # "for African Americans were lower"
+        return False
+    if any(
+        word.is_stop and word.text[0].isupper() and len(word.text) > 1 and word.text[1].islower() for word in words[1:]
+    ):
+        return False  # a heading that ran into its text: "Business Model The proposed subtests"
+    if _repeats([word.lower for word in words]):
+        return False  # the same: "Surgery Surgery is the most common treatment"
+    verb = find_verb(words, clause.text, lexicon)
+    if verb is not None and "," in clause.text[words[verb - 1].end : words[verb].start]:
+        return False
+    return verb is not None and any(not word.is_stop and not word.lower.endswith("ly") for word in words[:verb])
+
+
+def _repeats(words: list[str]) -> bool:
+    """Returns whether one to four words stand there twice in a row."""
+    runs = ((start, length) for length in range(1, 5) for start in range(len(words) - 2 * length + 1))
+    return any(words[start : start + length] == words[start + length : start + 2 * length] for start, length in runs)
 
 
 def find_verb(words: list[Word], text: str, lexicon: Lexicon) -> int | None:

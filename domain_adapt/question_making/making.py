@@ -6,12 +6,13 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from domain_adapt.corpus.dedup import content_hash
-from domain_adapt.question_making.answers import Kind
 from domain_adapt.question_making.cloze import cloze_questions
 from domain_adapt.question_making.definitions import definition_questions
 from domain_adapt.question_making.lexicon import Lexicon, make_lexicon
+from domain_adapt.question_making.noun_phrases import Kind
 from domain_adapt.question_making.passages import Document, Passage, make_passages
 from domain_adapt.question_making.questions import Question
 from domain_adapt.question_making.recurring_spans import recurring_span_questions
@@ -101,28 +102,26 @@ def is_dev(text: str) -> bool:
 def _of_passage(
     passage: Passage, lexicon: Lexicon, settings: QuestionSettings, seed: int, dropped: Counter[str]
 ) -> Iterator[Question]:
-    """Yields at most three questions of each origin, the kinds that are rarest in text first, no answer twice."""
-    found: dict[str, list[Question]] = defaultdict(list)
+    """Yields at most three questions of each origin, no answer twice."""
     most = settings.max_answer_words
+    order = partial(_rank, seed)
+    streams: list[Iterator[Question]] = []
     if settings.kind in ("recurring-span", "both"):
-        spans = recurring_span_questions(passage, max_answer_words=most, dropped=dropped)
-        found["recurring-span"] = sorted(spans, key=lambda question: _rank(seed, question.id))
+        streams.append(recurring_span_questions(passage, lexicon, max_answer_words=most, order=order, dropped=dropped))
     if settings.kind in ("cloze", "both"):
-        asked = [
-            *definition_questions(passage, lexicon, max_answer_words=most, dropped=dropped),
-            *cloze_questions(passage, lexicon, max_answer_words=most, dropped=dropped),
-        ]
-        found["cloze"] = list(_in_turn(sorted(asked, key=lambda question: _rank(seed, question.id))))
-    for questions in found.values():
+        defined = definition_questions(passage, lexicon, max_answer_words=most, dropped=dropped)
+        asked = cloze_questions(passage, lexicon, max_answer_words=most, order=order, dropped=dropped)
+        streams.append(_alternating([defined, asked]))
+    for stream in streams:
         answers: set[str] = set()
-        for question in questions:
-            if len(answers) == _MOST_OF_A_PASSAGE:
-                dropped["question: the passage has enough of them"] += 1
-            elif question.answer.lower() in answers:
+        for question in stream:
+            if question.answer.lower() in answers:
                 dropped["question: another one on the passage has the same answer"] += 1
-            else:
-                answers.add(question.answer.lower())
-                yield question
+                continue
+            answers.add(question.answer.lower())
+            yield question
+            if len(answers) == _MOST_OF_A_PASSAGE:
+                break
 
 
 def _chosen(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from domain_adapt.question_making.words import lower_words, sentence_spans, words_in
+from domain_adapt.question_making.words import Word, lower_words, sentence_spans, stems, words_in
 
 BETWEEN_DOCUMENTS = "\n\n"
 # A document below this share of a passage counts as short, and so does the rest of one that has been cut.
@@ -44,6 +45,16 @@ class Passage:
     documents: tuple[str, ...]
     sentences: tuple[tuple[int, int], ...]
     heads: frozenset[int]
+
+    @cached_property
+    def words(self) -> tuple[list[Word], ...]:
+        """The words of each sentence, their places counted from its beginning."""
+        return tuple(words_in(self.text[start:end]) for start, end in self.sentences)
+
+    @cached_property
+    def stems(self) -> tuple[set[str], ...]:
+        """The beginnings of the content words of each sentence."""
+        return tuple(stems(words) for words in self.words)
 
     def sentence(self, number: int) -> str:
         """Returns the text of a sentence."""

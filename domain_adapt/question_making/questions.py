@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain_adapt.fingerprint import fingerprint
-from domain_adapt.question_making.answers import Kind
+from domain_adapt.question_making.noun_phrases import Kind
 
 _ID_DIGITS = 16  # 64 bits: two of a million questions share them with a probability of 3e-8
 

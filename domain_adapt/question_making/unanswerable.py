@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from domain_adapt.question_making.evidence import stems
 from domain_adapt.question_making.passages import Passage
 from domain_adapt.question_making.questions import Question
-from domain_adapt.question_making.words import lower_words
+from domain_adapt.question_making.words import lower_words, stems, words_in
 from domain_adapt.randomness import integer_seed
 
 # The share that the project's own question sets have (tasks/qa: 11 to 16 % of each part): a model that is to say
@@ -32,14 +31,14 @@ def put_elsewhere(question: Question, passages: Sequence[Passage], *, seed: int,
     """
     generator = np.random.Philox(key=integer_seed(seed, "questions-elsewhere", number))
     drawn = generator.random_raw(_TRIALS) % np.uint64(len(passages))
-    asked = stems(question.question)
+    asked = stems(words_in(question.question))
     answer = f" {' '.join(lower_words(question.answer))} "
     best: tuple[int, Passage] | None = None
     for index in drawn.tolist():
         passage = passages[index]
         if set(passage.documents) & set(question.documents) or answer in f" {' '.join(lower_words(passage.text))} ":
             continue
-        shared = len(asked & stems(passage.text))
+        shared = sum(stem in asked for stem in set().union(*passage.stems))
         if shared and (best is None or shared > best[0]):
             best = (shared, passage)
     if best is None:

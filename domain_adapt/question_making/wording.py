@@ -5,25 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from domain_adapt.question_making.answers import Kind
-from domain_adapt.question_making.clauses import Clause, find_verb
+from domain_adapt.question_making.clauses import PREPOSITIONS, Clause, find_verb
 from domain_adapt.question_making.lexicon import AUXILIARIES, Lexicon
+from domain_adapt.question_making.noun_phrases import Kind
 from domain_adapt.question_making.words import Word, listed, words_in
 
 _DETERMINERS = frozenset({"a", "an", "the"})
 # Prepositions that may stand before the question word: "in which ratio", "by what".
 _LEADING = listed("at by during for from in into on through to under with within since until after before")
-_PREPOSITIONS = _LEADING | listed(
-    "about above across against along among around as behind below between beyond "
-    "despite like near of off over per than towards upon via without"
-)
+_COUNTING = frozenset({"in", "for", "within", "after", "during", "into"})
 _AT_A_TIME = frozenset({"in", "on", "at", "during"})
 _AT_A_PLACE = frozenset({"in", "at", "near"})
 # Behind a span: a list or a noun that it belongs to goes on, so that the span alone is no answer.
-_GOES_ON = re.compile(r"^(?:,|/|-|'|\u2019|\s+(?:and|or|of|nor|to)\b)")
+_GOES_ON = re.compile(r"^(?:,|/|-|'|\u2019|\s+(?:and|or|of|nor|to|with)\b)")
 _LISTED = frozenset({"and", "or", "nor", "but", "as", "than", "not", "no", "any", "each", "every"})
 _HAVE = {"has": "does", "have": "do", "had": "did"}
 _FEWEST_CONTENT_WORDS = 3  # that a question tells: with fewer, many spans answer it
+_NEAR = 2  # words behind the verb, a preposition at their end: it goes with the verb then
+_RELATIVE = re.compile(r"^,?\s+(?:that|which|who|whose|when|where)\b")
 _YEAR = re.compile(r"\d{4}")
 
 
@@ -47,6 +46,10 @@ def ask(clause: Clause, kind: Kind, lexicon: Lexicon) -> str | None:
     words = [word for word in words_in(clause.text) if word.end <= clause.start]
     if words and (words[-1].lower in _LISTED or (_GOES_ON.match(clause.text[clause.end :]) and kind not in _EXACT)):
         return None
+    if clause.text[clause.end :].startswith(" who "):
+        return None
+    if words and clause.text[words[-1].end : clause.start].strip() and not _is_verb_behind(clause, lexicon):
+        return None  # behind a comma: a part of a list
     if not words and _GOES_ON.match(clause.text[clause.end :]):
         return None
     parts = _parts(clause, kind, lexicon, words)
@@ -58,12 +61,19 @@ def ask(clause: Clause, kind: Kind, lexicon: Lexicon) -> str | None:
     return _finished(question, clause.answer) if question else None
 
 
+def _is_verb_behind(clause: Clause, lexicon: Lexicon) -> bool:
+    following = words_in(clause.text[clause.end :])
+    return bool(following) and lexicon.is_finite(following[0].lower)
+
+
 _EXACT = frozenset({"percentage", "money", "date", "number"})
 
 
 def _parts(clause: Clause, kind: Kind, lexicon: Lexicon, words: list[Word]) -> _Parts | None:
     before, behind = clause.text[: clause.start], clause.text[clause.end :]
     if words and words[-1].lower in _DETERMINERS and clause.text[words[-1].end : clause.start] == " ":
+        if kind == "percentage":
+            return None  # "a 50% chance"
         before = clause.text[: words[-1].start]
     asking = _asking(clause, kind, lexicon)
     if kind == "number":
@@ -108,10 +118,10 @@ def _fronted(parts: _Parts, kind: Kind, lexicon: Lexicon) -> str | None:
     """Returns the question with question word, auxiliary and subject in this order, or None."""
     words = words_in(parts.before)
     verb = find_verb(words_in(f"{parts.before} the"), parts.before + " the", lexicon)
-    if verb is None or verb >= len(words) or words[0].lower in _PREPOSITIONS or words[0].is_number:
+    if verb is None or verb >= len(words) or words[0].lower in PREPOSITIONS or words[0].is_number:
         return None
     middle = parts.before[words[verb].end :].strip()
-    if "," in middle or "," in parts.before[: words[verb].start]:
+    if _RELATIVE.match(parts.behind) or "," in middle or "," in parts.before[: words[verb].start]:
         return None
     auxiliary, base = _auxiliary(words, verb, lexicon)
     last = words[-1].lower if len(words) - 1 > verb else ""
@@ -123,7 +133,10 @@ def _fronted(parts: _Parts, kind: Kind, lexicon: Lexicon) -> str | None:
         middle = middle.rpartition(last)[0].strip()
         wh = "when" if kind == "date" else "where"
         asking = wh if last in simple else f"{last} {asking}"
-    elif last in _LEADING:
+    elif last in (_COUNTING if kind == "number" else _LEADING):
+        # "divided into four groups", but not "central to the swings in activity": there it belongs to a noun.
+        if len(words) - 1 - verb > _NEAR:
+            return None
         middle = middle.rpartition(last)[0].strip()
         asking = f"{last} {asking}"
     elif last:
@@ -166,6 +179,6 @@ def _finished(question: str, answer: str) -> str | None:
     words = [word for word in words_in(text) if not word.is_stop]
     asked_for = {word.lower for word in words_in(answer) if not word.is_stop} or {answer.lower()}
     told = {word.lower for word in words}
-    if len(told - asked_for) < _FEWEST_CONTENT_WORDS or asked_for <= told:
+    if sum(word[0].isalpha() for word in told - asked_for) < _FEWEST_CONTENT_WORDS or asked_for <= told:
         return None
     return f"{text[0].upper()}{text[1:]}?"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
 from domain_adapt.corpus.stop_words import STOP_WORDS
 
@@ -13,8 +13,13 @@ from domain_adapt.corpus.stop_words import STOP_WORDS
 _WORD = re.compile(
     r"\d+(?:[.,]\d+)*(?:%|(?![-'\u2019/]?[^\W_]))|[^\W_]+(?:[-'\u2019/][^\W_]+)*",
 )
+_AROUND = " \t\r\n\f\v\u00a0-\u2022*\u2013"  # white space and the marks of bullets
+_INITIALS = re.compile(r"[a-z](?:\.[a-z])*")
 _PARAGRAPH = re.compile(r"\n\s*\n")
-_END = re.compile(r"[.!?][\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]*[A-Z0-9])")
+# A full stop, or a mark before a bullet: "... stages: - Stage I".
+_END = re.compile(
+    r"[.!?:;]\s+[-\u2022*\u2013]\s+(?=[A-Z])|[.!?][\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]*[A-Z0-9])"
+)
 
 
 def listed(text: str) -> frozenset[str]:
@@ -29,18 +34,20 @@ _ABBREVIATIONS = listed(
 )
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word and where it stands: ``text[start:end]``."""
+class Word(NamedTuple):
+    """A word and where it stands.
+
+    Attributes:
+        text: As it stands there, ``text[start:end]`` of what it was found in.
+        start: In characters.
+        end: Behind it.
+        lower: In lower case, apostrophes straight.
+    """
 
     text: str
     start: int
     end: int
-
-    @cached_property
-    def lower(self) -> str:
-        """The word in lower case, apostrophes straight."""
-        return self.text.lower().replace("\u2019", "'")
+    lower: str
 
     @property
     def is_stop(self) -> bool:
@@ -55,7 +62,10 @@ class Word:
 
 def words_in(text: str) -> list[Word]:
     """Returns the words of a text in order."""
-    return [Word(match.group(), match.start(), match.end()) for match in _WORD.finditer(text)]
+    return [
+        Word(found := match.group(), *match.span(), found.lower().replace("\u2019", "'"))
+        for match in _WORD.finditer(text)
+    ]
 
 
 def lower_words(text: str) -> list[str]:
@@ -84,12 +94,21 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _closes(text: str, start: int, match: re.Match[str]) -> bool:
-    if text[match.start()] != ".":
+    if text[match.start()] != "." or match.group().strip()[-1] in "-\u2022*\u2013":
         return True
-    before = text[start : match.start()].rpartition(" ")[2].lstrip("(\"'[\u201c\u2018").lower()
-    return before not in _ABBREVIATIONS and not (len(before) == 1 and before.isalpha())
+    before = re.split(r"[\s/]", text[start : match.start()])[-1].lstrip("(\"'[\u201c\u2018").lower()
+    return before not in _ABBREVIATIONS and not (_INITIALS.fullmatch(before))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
+    return start + len(piece) - len(piece.lstrip(_AROUND)), end - len(piece) + len(piece.rstrip(_AROUND))
+
+
+# Words count as the same if they begin alike: "infection" and "infections", "insured" and "insurance".
+_STEM = 6
+
+
+def stems(words: Iterable[Word]) -> set[str]:
+    """Returns the beginnings of the content words."""
+    return {word.lower[:_STEM] for word in words if len(word.text) > 2 and word.lower not in STOP_WORDS}
