@@ -51,6 +51,8 @@ def candidates(sentence: str, lexicon: Lexicon, *, max_words: int) -> list[Candi
             add(Candidate(match.start(), match.end(), kind))
     words = words_in(sentence)
     for match in _COUNT.finditer(sentence):
+        if re.fullmatch(_YEAR, match.group()):
+            continue
         before = next((word for word in reversed(words) if word.end <= match.start()), None)
         if _counted(words, match.end()) and not (before and _is_numbered(before, sentence, match.start())):
             add(Candidate(match.start(), match.end(), "number"))

@@ -29,7 +29,8 @@ _CONNECTIVE = re.compile(
 # Words at the beginning of a clause that point to something before it, or make it part of another.
 _POINTING = listed(
     "it its he his she her they their them this that these those such both each one ones other others another here "
-    "there then which who whose whom where when if unless as including with you your we our i my if what how why whether to "
+    "there then which who whose whom where when if unless as including with you your we our i my if what how why "
+    "whether to "
     "than not either neither all most some many few several any an' e.g i.e"
 )
 # Where these stand anywhere, the clause cannot be understood without what is around it.

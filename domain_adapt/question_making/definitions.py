@@ -32,9 +32,9 @@ def definition_questions(
     """Yields a question for every term that a document defines by a phrase, in order.
 
     That is a short sentence without a verb at the beginning of a document, with its definition behind it ("Albinism.
-    An abnormal reduction of ..."), or a label and a colon ("Lower bound: The lower bound of ..."). Where the term has more
-    words of its definition than any other headword of the passage has, the definition is left out of the context, for
-    which term is meant can be told without it.
+    An abnormal reduction of ..."), or a label and a colon ("Lower bound: The lower bound of ..."). Where the term has
+    more words of its definition than any other headword of the passage has, the definition is left out of the context:
+    which term is meant can be told without it. ``dropped`` counts what comes to nothing, by reason.
     """
     for number in range(len(passage.sentences)):
         found = _headword(passage, number, lexicon) or _label(passage, number)

@@ -33,7 +33,8 @@ _CALENDAR = listed(
 )
 # Nouns that name no one thing: "what type" is asked of them, never answered by them.
 _VAGUE = listed(
-    "abnormality amount area aspect basis case cases cause change chance condition day days degree effect end example "
+    "abnormality amount area aspect basis case cases cause cent change chance "
+    "condition day days degree effect end example "
     "examples fact factor factors feature features form forms group groups kind kinds level levels list lot name names "
     "number numbers part parts patient patients people person period point points problem problems process purpose "
     "range reason reasons result results set side sign signs situation stage state symptom symptoms term terms test "
@@ -50,7 +51,9 @@ _PARTICIPLES = listed(
 _NO_NOUN = re.compile(r"(?:ed|ly|ive|ous|ible|able|ical|ful|less|ary)$")
 _LONGEST_NAME = 5
 # Behind these stands an adjective, a participle or a verb more often than a noun: "show up brighter", "to check".
-_NO_NOUN_BEHIND = listed("up down out off back so very too more less most least only even then not also just quite")
+_NO_NOUN_BEHIND = listed(
+    "that which who up down out off back so very too more less most least only even then not also just quite per"
+)
 
 
 @dataclass(frozen=True)

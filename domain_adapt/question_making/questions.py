@@ -41,6 +41,11 @@ class Question:
         key = {"question": self.question, "context": self.context, "answer": self.answer, "start": self.start}
         return fingerprint(key)[:_ID_DIGITS]
 
+    @property
+    def made(self) -> str:
+        """How it was made: ``recurring-span``, ``cloze`` or ``unanswerable``."""
+        return self.origin if self.answer else "unanswerable"
+
     def as_row(self) -> dict[str, Any]:
         """Returns a flat row as SQuAD 2.0 has it, with what was asked for in fields of its own."""
         answers: dict[str, list[Any]] = {"text": [], "answer_start": []}
@@ -52,6 +57,6 @@ class Question:
             "context": self.context,
             "question": self.question,
             "answers": answers,
-            "made": self.origin if self.answer else "unanswerable",
+            "made": self.made,
             "asks_for": self.kind,
         }

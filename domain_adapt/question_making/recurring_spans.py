@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from domain_adapt.corpus.stop_words import STOP_WORDS
 from domain_adapt.question_making.evidence import best_evidence
-from domain_adapt.question_making.lexicon import AUXILIARIES, Lexicon
+from domain_adapt.question_making.lexicon import Lexicon
 from domain_adapt.question_making.noun_phrases import is_noun_phrase
 from domain_adapt.question_making.passages import Passage
 from domain_adapt.question_making.questions import Question
@@ -20,6 +20,8 @@ LONGEST = 10  # words (Ram et al. 2021, section 3.1)
 # Content words that the other sentence shares with the question, the span not counted: without them, which of several
 # spans is meant is anybody's guess. The paper asks for none, and has thousands of times the text.
 _EVIDENCE = 2
+# Function words that a span may have inside: what goes on with another is hardly ever one phrase.
+_INSIDE = frozenset({"of", "the", "and"})
 _FEWEST_WORDS, _MOST_WORDS = 6, 40  # of the sentence that becomes the question
 _LEAST_CONTEXT = 30
 
@@ -29,8 +31,9 @@ Place = tuple[int, int, int]  # number of the sentence, first word, word behind 
 def recurring_spans(passage: Passage, lexicon: Lexicon, *, max_words: int) -> dict[tuple[str, ...], list[Place]]:
     """Returns the spans that occur at least twice and where, whatever their case.
 
-    They lie inside sentences, begin and end with a word that is no stop word, hold no auxiliary verb, have
-    ``max_words`` words at most, and are maximal: what lies inside an occurrence of a longer one does not count.
+    They lie inside sentences, begin and end with a word that is no stop word, hold no other function words than "of",
+    "the" and "and", have ``max_words`` words at most, look like noun phrases, and are maximal: what lies inside an
+    occurrence of a longer one does not count.
     """
     found: dict[tuple[str, ...], list[Place]] = {}
     covered: set[tuple[int, int]] = set()
@@ -52,7 +55,9 @@ def recurring_spans(passage: Passage, lexicon: Lexicon, *, max_words: int) -> di
 def _may_be_asked(span: list[Word], text: str, lexicon: Lexicon) -> bool:
     if span[0].lower in STOP_WORDS or span[-1].lower in STOP_WORDS:
         return False
-    if any(word.lower in AUXILIARIES for word in span) or not is_noun_phrase(span, None, None, text, lexicon):
+    if any(word.lower in STOP_WORDS and word.lower not in _INSIDE for word in span) or not is_noun_phrase(
+        span, None, None, text, lexicon
+    ):
         return False
     # Not over a comma or a parenthesis: such a span is no phrase.
     return not set(text[span[0].start : span[-1].end]) & set(',;:()[]"')
@@ -97,6 +102,8 @@ def _question(passage: Passage, place: Place, lexicon: Lexicon) -> tuple[int, Qu
     if {word.lower for word in words[first:last]} <= {word.lower for word in words[:first] + words[last:]}:
         return None  # it stands in its own question a second time
     start, end = words[first].start, words[last - 1].end
+    if sentence[end : end + 1].strip() and sentence[end + 1 : end + 2].isalnum():
+        return None  # "fructose-1" of "fructose-1,6-bisphosphate"
     text = f"{sentence[:start]}{BLANK}{sentence[end:]}".strip().rstrip(".,;:!?")
     text = f"{text[0].upper()}{text[1:]}?"
     found = best_evidence(passage, sentence[start:end], stems(words_in(text)), apart_from=number, least=_EVIDENCE)
