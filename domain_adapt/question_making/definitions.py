@@ -22,6 +22,7 @@ _GIVEN_AWAY = 0.5
 _POINTING = re.compile(
     r"\b(?:this|these|those|see|figure|your?|https?|former|latter|above|below|note)\b|[{}<>=|]", re.IGNORECASE
 )
+_AFTER_A_VERB = frozenset({"a", "an", "the", "whether", "how", "that", "all", "any", "which", "when"})
 _OPENINGS = frozenset({"it", "this"})
 _NO_PHRASE = listed("per as if when where for in on at by from there note used whether see they he she you we")
 
@@ -110,7 +111,9 @@ def _ask(term: str, definition: str, lexicon: Lexicon) -> str | None:
     if first.lower in _NO_PHRASE:
         return None
     form = lexicon.base_of(first.lower)
-    if form and form[1] == "does":  # "Specifies the ..."
+    if first.lower.endswith("s") and words[1].lower in _AFTER_A_VERB:  # "Enumerates the ..."
+        return f"What {first.lower}{body[first.end :]}?"
+    if form and form[1] == "does":  # "Specifies bespoke ..."
         if not words[1].is_stop or words[1].lower in ("of", "for", "in", "and"):
             return None
         return f"What {first.lower}{body[first.end :]}?"

@@ -71,6 +71,7 @@ def make_questions(
     for document in ordered:
         sides[is_dev(document.text)].append(document)
     done = 0
+    seen: set[str] = set()
     for dev, ours in sides.items():
         passages = []
         used: set[str] = set()
@@ -85,7 +86,7 @@ def make_questions(
         made.passages += len(passages)
         made.dropped["document: too short, and shares no term with another short one"] += len(ours) - len(used)
         wanted = round(settings.count * (DEV_SHARE if dev else 1 - DEV_SHARE))
-        chosen = _chosen(candidates, wanted, unanswerable, passages, seed, made.dropped)
+        chosen = _chosen(candidates, wanted, unanswerable, passages, seed, seen, made.dropped)
         if dev:
             made.dev = chosen
         else:
@@ -130,21 +131,24 @@ def _chosen(
     unanswerable: float,
     passages: Sequence[Passage],
     seed: int,
+    seen: set[str],
     dropped: Counter[str],
 ) -> list[Question]:
-    """Returns ``wanted`` questions at most: the origins in turn, and of each the kinds of answers in turn."""
+    """Returns ``wanted`` questions at most: the origins in turn, and of each the kinds of answers in turn.
+
+    ``seen`` are the questions of the other side in lower case, so that none of train is asked again in dev.
+    """
     queues = []
     for questions in candidates.values():
         ranked = sorted(questions, key=lambda question: _rank(seed, question.id))
         queues.append(_in_turn(ranked))
-    seen: set[tuple[str, str]] = set()
     unique: list[Question] = []
     for question in _alternating(queues):
-        key = (question.question.lower(), question.answer.lower())
-        if key in seen:
-            dropped["question: asked before with the same answer"] += 1
+        text = question.question.lower()
+        if text in seen:
+            dropped["question: asked before"] += 1
         else:
-            seen.add(key)
+            seen.add(text)
             unique.append(question)
     enough = unique[:wanted]
     dropped["question: more than questions.count"] += len(unique) - len(enough)

@@ -40,7 +40,7 @@ _VAGUE = listed(
     "range reason reasons result results set side sign signs situation stage state symptom symptoms term terms test "
     "tests thing things time times treatment type types use value way ways year years"
 )
-_OBJECT_STARTS = frozenset({"a", "an", "the", "their", "its", "this", "these"})
+_OBJECT_STARTS = frozenset({"a", "an", "the", "their", "its", "this", "these", "whether", "how"})
 # Participles without an ending that would show them.
 _PARTICIPLES = listed(
     "been begun born broken brought built caught chosen come done drawn driven fallen felt found given gone grown held "

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from domain_adapt.corpus.stop_words import STOP_WORDS
+from domain_adapt.question_making.clauses import find_verb
 from domain_adapt.question_making.evidence import best_evidence
 from domain_adapt.question_making.lexicon import Lexicon
 from domain_adapt.question_making.noun_phrases import is_noun_phrase
@@ -23,6 +24,8 @@ _EVIDENCE = 2
 # Function words that a span may have inside: what goes on with another is hardly ever one phrase.
 _INSIDE = frozenset({"of", "the", "and"})
 _FEWEST_WORDS, _MOST_WORDS = 6, 40  # of the sentence that becomes the question
+# Of a sentence without a verb, such as a definition: words before the span, and content words beside it.
+_FEWEST_BEFORE, _FEWEST_CONTENT_WORDS = 3, 4
 _LEAST_CONTEXT = 30
 
 Place = tuple[int, int, int]  # number of the sentence, first word, word behind the last
@@ -104,7 +107,11 @@ def _question(passage: Passage, place: Place, lexicon: Lexicon) -> tuple[int, Qu
     start, end = words[first].start, words[last - 1].end
     if sentence[end : end + 1].strip() and sentence[end + 1 : end + 2].isalnum():
         return None  # "fructose-1" of "fructose-1,6-bisphosphate"
-    text = f"{sentence[:start]}{BLANK}{sentence[end:]}".strip().rstrip(".,;:!?")
+    rest = [word for word in words[:first] + words[last:] if not word.is_stop]
+    if find_verb(words, sentence, lexicon) is None and (first < _FEWEST_BEFORE or len(rest) < _FEWEST_CONTENT_WORDS):
+        return None  # "An [abnormal form] of the nose": of what has no verb, there must be more to go by
+    cut = before.start if before is not None and before.lower in ("a", "an", "the") else start
+    text = f"{sentence[:cut]}{BLANK}{sentence[end:]}".strip().rstrip(".,;:!?")
     text = f"{text[0].upper()}{text[1:]}?"
     found = best_evidence(passage, sentence[start:end], stems(words_in(text)), apart_from=number, least=_EVIDENCE)
     if found is None:

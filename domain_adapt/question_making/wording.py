@@ -177,8 +177,8 @@ def _finished(question: str, answer: str) -> str | None:
     """Returns the question with a capital letter and its mark, or None if it tells too little or its own answer."""
     text = re.sub(r"\s+", " ", question).strip().rstrip(".,;:!?")
     words = [word for word in words_in(text) if not word.is_stop]
-    asked_for = {word.lower for word in words_in(answer) if not word.is_stop} or {answer.lower()}
-    told = {word.lower for word in words}
+    asked_for = {word.lower.rstrip("%") for word in words_in(answer) if not word.is_stop} or {answer.lower()}
+    told = {word.lower.rstrip("%") for word in words}
     if sum(word[0].isalpha() for word in told - asked_for) < _FEWEST_CONTENT_WORDS or asked_for <= told:
         return None
     return f"{text[0].upper()}{text[1:]}?"
