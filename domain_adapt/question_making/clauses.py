@@ -23,7 +23,7 @@ _ASIDE = re.compile(r"\s*\([^()]*\)|\s*\[[^\[\]]*\]")
 _CONNECTIVE = re.compile(
     r"^(?:however|therefore|thus|hence|moreover|furthermore|consequently|finally|additionally|similarly|instead|also|"
     r"for example|for instance|in addition|in contrast|by contrast|note that|in general|as a result|in particular|and|"
-    r"but|or|so|yet|whereas|while|although|though|because|since|[A-Za-z]+ly,)(?<=[\w,])\b,?\s+",
+    r"but|or|so|yet|whereas|while|although|though|because|since|[A-Za-z]+ly(?=,))\b,?\s+|^(?:e\.g|i\.e)\.,?\s+",
     re.IGNORECASE,
 )
 # Words at the beginning of a clause that point to something before it, or make it part of another.
@@ -105,7 +105,8 @@ def is_clear(clause: Clause, lexicon: Lexicon) -> bool:
         return False
     if words[0].lower in _POINTING or words[0].lower in AUXILIARIES or clause.text.count("(") != clause.text.count(")"):
         return False
-    if clause.text[words[0].end : words[0].end + 1] in {")", ":"}:  # "1) ...", "Note: ..."
+    behind = clause.text[words[0].end : words[0].end + 1]
+    if behind in {")", ":"} or (behind == "," and words[0].is_number):  # "1) ...", "Note: ...", "1993, even with ..."
         return False
     form = lexicon.base_of(words[0].lower)
     if form and form[1] == "does" and words[1].lower not in AUXILIARIES:  # "Specifies the ..."

@@ -101,7 +101,9 @@ def make_lexicon(texts: Iterable[str], general: Mapping[str, float]) -> Lexicon:
     verbs = {word for word, count in behind_modals.items() if count >= _VERB_SEEN and not word.endswith("ly")}
     typical = frozenset(term.word for term in terms if term.score > _TYPICAL)
     kinds = {
-        word for word, seen in modifiers.items() if len(seen) >= _KIND_SEEN and word.isalpha() and not _is_form(word)
+        word
+        for word, seen in modifiers.items()
+        if len(seen) >= _KIND_SEEN and word.isalpha() and len(word) > 2 and not _is_form(word)
     }
     return Lexicon(typical, frozenset(verbs | _COMMON_VERBS), frozenset(common), frozenset(kinds - verbs))
 

@@ -32,7 +32,7 @@ _CALENDAR = listed(
     "september october november december spring summer autumn winter"
 )
 # Nouns that name no one thing: "what type" is asked of them, never answered by them.
-_VAGUE = listed(
+VAGUE = listed(
     "abnormality amount area aspect basis case cases cause cent change chance "
     "condition day days degree effect end example "
     "examples fact factor factors feature features form forms group groups kind kinds level levels list lot name names "
@@ -41,8 +41,9 @@ _VAGUE = listed(
     "tests thing things time times treatment type types use value way ways year years"
 )
 _OBJECT_STARTS = frozenset({"a", "an", "the", "their", "its", "this", "these", "whether", "how"})
-# Participles without an ending that would show them.
+# Participles without an ending that would show them, and what else is no noun.
 _PARTICIPLES = listed(
+    "first second third next last lowest highest largest smallest "
     "been begun born broken brought built caught chosen come done drawn driven fallen felt found given gone grown held "
     "kept known led left lost made meant met paid put read risen run said seen sent set shown sold spent stood taken "
     "thought told understood won written"
@@ -52,7 +53,8 @@ _NO_NOUN = re.compile(r"(?:ed|ly|ive|ous|ible|able|ical|ful|less|ary)$")
 _LONGEST_NAME = 5
 # Behind these stands an adjective, a participle or a verb more often than a noun: "show up brighter", "to check".
 _NO_NOUN_BEHIND = listed(
-    "that which who up down out off back so very too more less most least only even then not also just quite per"
+    "i you he she it we they that which who "
+    "up down out off back so very too more less most least only even then not also just quite per"
 )
 
 
@@ -94,6 +96,7 @@ def _name_kind(run: Sequence[Word], before: Word | None, after: Word | None) -> 
     if is_title_case and after and after.lower in _PERSONAL and not {word.lower for word in run} & _NO_PLACES:
         return "person"
     is_placed = before is not None and before.lower in _PLACING and not {word.lower for word in run} & _NO_PLACES
+    is_placed = is_placed and not run[-1].lower.endswith("s")  # "in African Americans"
     return "place" if is_placed and is_title_case and not any(word.is_number for word in run) else "name"
 
 
@@ -133,13 +136,15 @@ def is_noun_phrase(
             return False
     first, head = phrase[0].lower, phrase[-1].lower
     form = lexicon.base_of(first)
-    if len(phrase) > 1 and form and form[1] == "does":  # "comes back"
+    if form and form[1] == "does" and (len(phrase) > 1 or phrase[0].text[0].isupper()):  # "comes back", "Specifies"
         return False
     if first.endswith("ing") and {first[:-3], first[:-3] + "e"} & lexicon.verbs:  # "taking part"
         return False
     if head in _PARTICIPLES or _NO_NOUN.search(head) or head.endswith("ing"):
         return False
-    return len(phrase) > 1 or (len(head) > 3 and head not in _VAGUE and head not in lexicon.verbs)
+    return len(phrase) > 1 or (
+        not head.endswith("ic") and len(head) > 3 and head not in VAGUE and head not in lexicon.verbs
+    )
 
 
 def _opens(before: Word, phrase: Sequence[Word], lexicon: Lexicon) -> bool:
@@ -151,8 +156,8 @@ def _opens(before: Word, phrase: Sequence[Word], lexicon: Lexicon) -> bool:
     if before.lower == "to":  # "to check": a noun behind it has an article, or an adjective
         return len(phrase) > 1 and phrase[0].lower not in lexicon.verbs
     first = phrase[0].lower
-    # "have helped smokers quit", "can light up"
-    return before.lower not in AUXILIARIES or not (first.endswith("ed") or first in lexicon.verbs)
+    # "is widespread", "have helped smokers quit", "can light up"
+    return before.lower not in AUXILIARIES or not (len(phrase) == 1 or first.endswith("ed") or first in lexicon.verbs)
 
 
 def _phrase(run: Sequence[Word], lexicon: Lexicon) -> Sequence[Word]:

@@ -107,6 +107,8 @@ def _question(passage: Passage, place: Place, lexicon: Lexicon) -> tuple[int, Qu
     start, end = words[first].start, words[last - 1].end
     if sentence[end : end + 1].strip() and sentence[end + 1 : end + 2].isalnum():
         return None  # "fructose-1" of "fructose-1,6-bisphosphate"
+    if sentence[end : end + 1] == "." and sentence[end + 1 :].strip("\"')"):
+        return None  # "U.S" of "U.S. dollar"
     rest = [word for word in words[:first] + words[last:] if not word.is_stop]
     if find_verb(words, sentence, lexicon) is None and (first < _FEWEST_BEFORE or len(rest) < _FEWEST_CONTENT_WORDS):
         return None  # "An [abnormal form] of the nose": of what has no verb, there must be more to go by

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domain_adapt.question_making.clauses import PREPOSITIONS, Clause, find_verb
 from domain_adapt.question_making.lexicon import AUXILIARIES, Lexicon
-from domain_adapt.question_making.noun_phrases import Kind
+from domain_adapt.question_making.noun_phrases import VAGUE, Kind
 from domain_adapt.question_making.words import Word, listed, words_in
 
 _DETERMINERS = frozenset({"a", "an", "the"})
@@ -23,6 +23,7 @@ _HAVE = {"has": "does", "have": "do", "had": "did"}
 _FEWEST_CONTENT_WORDS = 3  # that a question tells: with fewer, many spans answer it
 _NEAR = 2  # words behind the verb, a preposition at their end: it goes with the verb then
 _RELATIVE = re.compile(r"^,?\s+(?:that|which|who|whose|when|where)\b")
+_ASKING = frozenset({"percentage", "year", "date"})  # of the question words; no one is told anything by them
 _YEAR = re.compile(r"\d{4}")
 
 
@@ -89,7 +90,7 @@ def _asking(clause: Clause, kind: Kind, lexicon: Lexicon) -> str:
     if kind in ("term", "name"):
         words = words_in(clause.answer)
         head = words[-1].lower
-        return f"which {head}" if len(words) > 1 and head in lexicon.kinds else "what"
+        return f"which {head}" if len(words) > 1 and head in lexicon.kinds - VAGUE else "what"
     if kind == "date" and _YEAR.fullmatch(clause.answer):
         return "what year"
     fixed = {"percentage": "what percentage", "money": "how much", "date": "what date", "person": "who"}
@@ -121,6 +122,8 @@ def _fronted(parts: _Parts, kind: Kind, lexicon: Lexicon) -> str | None:
     if verb is None or verb >= len(words) or words[0].lower in PREPOSITIONS or words[0].is_number:
         return None
     middle = parts.before[words[verb].end :].strip()
+    if kind == "number" and not middle and parts.behind.startswith(" of "):  # "are two types of agents"
+        return None
     if _RELATIVE.match(parts.behind) or "," in middle or "," in parts.before[: words[verb].start]:
         return None
     auxiliary, base = _auxiliary(words, verb, lexicon)
@@ -178,7 +181,7 @@ def _finished(question: str, answer: str) -> str | None:
     text = re.sub(r"\s+", " ", question).strip().rstrip(".,;:!?")
     words = [word for word in words_in(text) if not word.is_stop]
     asked_for = {word.lower.rstrip("%") for word in words_in(answer) if not word.is_stop} or {answer.lower()}
-    told = {word.lower.rstrip("%") for word in words}
+    told = {word.lower.rstrip("%") for word in words if word.lower not in _ASKING}
     if sum(word[0].isalpha() for word in told - asked_for) < _FEWEST_CONTENT_WORDS or asked_for <= told:
         return None
     return f"{text[0].upper()}{text[1:]}?"
