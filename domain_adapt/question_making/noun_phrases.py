@@ -140,6 +140,9 @@ def is_noun_phrase(
         return False
     if first.endswith("ing") and {first[:-3], first[:-3] + "e"} & lexicon.verbs:  # "taking part"
         return False
+    last = lexicon.base_of(head)
+    if len(phrase) > 1 and last and last[1] == "does" and not phrase[-2].lower.endswith("s"):
+        return False  # "collateral occurs"
     if head in _PARTICIPLES or _NO_NOUN.search(head) or head.endswith("ing"):
         return False
     return len(phrase) > 1 or (

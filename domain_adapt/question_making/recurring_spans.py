@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from domain_adapt.corpus.stop_words import STOP_WORDS
 from domain_adapt.question_making.clauses import find_verb
@@ -62,6 +63,8 @@ def _may_be_asked(span: list[Word], text: str, lexicon: Lexicon) -> bool:
         span, None, None, text, lexicon
     ):
         return False
+    if any(word.lower == "the" and before.lower not in _INSIDE for before, word in pairwise(span)):
+        return False  # "trade the security"
     # Not over a comma or a parenthesis: such a span is no phrase.
     return not set(text[span[0].start : span[-1].end]) & set(',;:()[]"')
 

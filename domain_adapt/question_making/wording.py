@@ -19,6 +19,7 @@ _AT_A_PLACE = frozenset({"in", "at", "near"})
 # Behind a span: a list or a noun that it belongs to goes on, so that the span alone is no answer.
 _GOES_ON = re.compile(r"^(?:,|/|-|'|\u2019|\s+(?:and|or|of|nor|to|with)\b)")
 _LISTED = frozenset({"and", "or", "nor", "but", "as", "than", "not", "no", "any", "each", "every"})
+_POSSESSIVES = frozenset({"its", "their", "his", "her", "your", "our", "my", "own"})
 _HAVE = {"has": "does", "have": "do", "had": "did"}
 _FEWEST_CONTENT_WORDS = 3  # that a question tells: with fewer, many spans answer it
 _NEAR = 2  # words behind the verb, a preposition at their end: it goes with the verb then
@@ -47,8 +48,11 @@ def ask(clause: Clause, kind: Kind, lexicon: Lexicon) -> str | None:
     words = [word for word in words_in(clause.text) if word.end <= clause.start]
     if words and (words[-1].lower in _LISTED or (_GOES_ON.match(clause.text[clause.end :]) and kind not in _EXACT)):
         return None
-    if clause.text[clause.end :].startswith(" who "):
+    behind, before = clause.text[clause.end :], words[-1].lower if words else ""
+    if behind.startswith(" who ") or (before in _POSSESSIVES and kind not in _EXACT):
         return None
+    if kind == "date" and (behind.startswith(",") or before not in _LEADING | {"of"}):
+        return None  # "RFC 2046"; "the reforms of 2009, ..."
     if words and clause.text[words[-1].end : clause.start].strip() and not _is_verb_behind(clause, lexicon):
         return None  # behind a comma: a part of a list
     if not words and _GOES_ON.match(clause.text[clause.end :]):
