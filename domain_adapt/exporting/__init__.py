@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from domain_adapt.workspace import Workspace, staged_folder, write_json
 
 if TYPE_CHECKING:
     from domain_adapt.exporting.subject import Subject
+    from domain_adapt.tasks.question_answering.decoding import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,25 @@ def export_sentence_transformers(
     with _new_folder(ref, output, workspace) as (subject, folder):
         about = {"format": "sentence-transformers"} | write_sentence_transformer(subject, folder)
         return _finish(subject, folder, about)
+
+
+def answer_questions(
+    folder: Path, questions: Sequence[str], contexts: Sequence[str], *, file: str = "model.onnx"
+) -> list[Prediction]:
+    """Returns the answer to each question from its context, by the ONNX file of a question-answering checkpoint.
+
+    Args:
+        folder: What :func:`export_onnx` wrote.
+        questions: Any number.
+        contexts: One for each; of any length.
+        file: ``model.onnx`` or ``model_int8.onnx``.
+
+    Raises:
+        DomainAdaptError: If ONNX Runtime is missing, or the folder holds something else.
+    """
+    from domain_adapt.exporting.answering import answer_questions
+
+    return answer_questions(folder, questions, contexts, file)
 
 
 @contextmanager
