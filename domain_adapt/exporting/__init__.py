@@ -102,8 +102,11 @@ def _new_folder(ref: str | Path, output: Path, workspace: Workspace) -> Iterator
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise DomainAdaptError(f"{output}: is there already", hint="nothing is overwritten: name a new folder")
     subject = load_subject(ref, workspace)
-    with explain_disk(output, "nothing was exported"), staged_folder(output.absolute()) as folder:
-        yield subject, folder
+    try:
+        with explain_disk(output, "nothing was exported"), staged_folder(output.absolute()) as folder:
+            yield subject, folder
+    except OSError as error:  # a file where a folder should be, among others
+        raise DomainAdaptError(f"{output}: cannot be written: {error.strerror}; nothing was exported") from error
     logger.info("exported %s: %s", subject.ref, output)
 
 

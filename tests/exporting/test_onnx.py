@@ -254,6 +254,8 @@ def test_nothing_is_overwritten(checkpoint_of: Publish, adapted: Project, tmp_pa
     with pytest.raises(DomainAdaptError, match="out: is there already"):
         export_onnx("heart", tmp_path / "out", workspace=adapted.workspace)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    with pytest.raises(DomainAdaptError, match=r"mine\.txt/out: cannot be written: .*; nothing was exported"):
+        export_onnx("heart", tmp_path / "out" / "mine.txt" / "out", workspace=adapted.workspace)
 
 
 def test_a_damaged_checkpoint_is_not_exported(checkpoint_of: Publish, adapted: Project, tmp_path: Path) -> None:
