@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoTokenizer
 
-from domain_adapt.bases import load_tokenizer
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.exporting.onnx_file import EXPORT
 from domain_adapt.exporting.onnx_model import OnnxModel
@@ -25,7 +24,7 @@ def answer_questions(folder: Path, questions: Sequence[str], contexts: Sequence[
     about = _about(folder)
     if about.get("kind") != "question-answering" or about.get("format") != "onnx":
         raise DomainAdaptError(f"{folder}: is not a question-answering model exported to ONNX")
-    tokenizer, config = load_tokenizer(folder), AutoConfig.from_pretrained(folder, local_files_only=True)
+    tokenizer, config = (auto.from_pretrained(folder, local_files_only=True) for auto in (AutoTokenizer, AutoConfig))
     settings = fit_to_model(QuestionAnsweringSettings.model_validate(about["settings"]), config)
     pairs = enumerate(zip(questions, contexts, strict=True))
     examples = [Example(str(number), question, context, ()) for number, (question, context) in pairs]
