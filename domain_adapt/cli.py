@@ -24,6 +24,7 @@ from domain_adapt.cli_options import (
 )
 from domain_adapt.cli_predict import predict_command
 from domain_adapt.cli_process import prepare_process
+from domain_adapt.cli_questions import questions_command
 from domain_adapt.cli_tune import tune_command
 from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
@@ -98,6 +99,7 @@ app.command("tune")(tune_command)
 app.command("compare")(compare_command)
 app.command("merge", cls=ManyWeights)(merge_command)
 app.command("predict")(predict_command)
+app.command("questions")(questions_command)
 
 
 @app.command("doctor")

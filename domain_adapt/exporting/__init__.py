@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from domain_adapt.workspace import Workspace, staged_folder, write_json
 
 if TYPE_CHECKING:
     from domain_adapt.exporting.subject import Subject
+    from domain_adapt.tasks.question_answering.decoding import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,25 @@ def export_sentence_transformers(
         return _finish(subject, folder, about)
 
 
+def answer_questions(
+    folder: Path, questions: Sequence[str], contexts: Sequence[str], *, file: str = "model.onnx"
+) -> list[Prediction]:
+    """Returns the answer to each question from its context, by the ONNX file of a question-answering checkpoint.
+
+    Args:
+        folder: What :func:`export_onnx` wrote.
+        questions: Any number.
+        contexts: One for each; of any length.
+        file: ``model.onnx`` or ``model_int8.onnx``.
+
+    Raises:
+        DomainAdaptError: If ONNX Runtime is missing, or the folder holds something else.
+    """
+    from domain_adapt.exporting.answering import answer_questions
+
+    return answer_questions(folder, questions, contexts, file)
+
+
 @contextmanager
 def _new_folder(ref: str | Path, output: Path, workspace: Workspace) -> Iterator[tuple[Subject, Path]]:
     """Yields the loaded checkpoint and a folder that becomes ``output`` if all goes well."""
@@ -82,8 +102,11 @@ def _new_folder(ref: str | Path, output: Path, workspace: Workspace) -> Iterator
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise DomainAdaptError(f"{output}: is there already", hint="nothing is overwritten: name a new folder")
     subject = load_subject(ref, workspace)
-    with explain_disk(output, "nothing was exported"), staged_folder(output.absolute()) as folder:
-        yield subject, folder
+    try:
+        with explain_disk(output, "nothing was exported"), staged_folder(output.absolute()) as folder:
+            yield subject, folder
+    except OSError as error:  # a file where a folder should be, among others
+        raise DomainAdaptError(f"{output}: cannot be written: {error.strerror}; nothing was exported") from error
     logger.info("exported %s: %s", subject.ref, output)
 
 

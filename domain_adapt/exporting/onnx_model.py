@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-from domain_adapt.bases import load_tokenizer
 from domain_adapt.errors import DomainAdaptError, first_line
-from domain_adapt.exporting.onnx_file import EXPORT, PLAIN, require_onnx
-
-if TYPE_CHECKING:
-    from domain_adapt.tasks.question_answering.decoding import Prediction
+from domain_adapt.exporting.onnx_file import require_onnx
 
 
 class OnnxModel(nn.Module):
@@ -51,40 +46,3 @@ class OnnxModel(nn.Module):
         given = {name: value.cpu().numpy() for name, value in inputs.items() if name in self._inputs}
         found = self._session.run(self.outputs, given)
         return SimpleNamespace(**dict(zip(self.outputs, map(torch.from_numpy, found), strict=True)))
-
-
-def answer_questions(
-    folder: Path, questions: Sequence[str], contexts: Sequence[str], *, file: str = PLAIN, batch_size: int = 16
-) -> list[Prediction]:
-    """Returns the answer to each question from its context, by an exported question-answering model.
-
-    Args:
-        folder: What :func:`domain_adapt.exporting.export_onnx` wrote.
-        questions: Any number.
-        contexts: One for each.
-        file: ``model.onnx`` or ``model_int8.onnx``.
-        batch_size: Windows in one run of the session.
-    """
-    from transformers import AutoConfig
-
-    from domain_adapt.recipes import QuestionAnsweringSettings
-    from domain_adapt.tasks.question_answering.data import Example
-    from domain_adapt.tasks.question_answering.decoding import best_spans
-    from domain_adapt.tasks.question_answering.evaluation import predict_logits
-    from domain_adapt.tasks.question_answering.windows import featurise, fit_to_model
-
-    tokenizer, config = load_tokenizer(folder), AutoConfig.from_pretrained(folder, local_files_only=True)
-    trained = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["settings"]
-    settings = fit_to_model(QuestionAnsweringSettings.model_validate(trained), config)
-    pairs = enumerate(zip(questions, contexts, strict=True))
-    examples = [Example(str(number), question, context, ()) for number, (question, context) in pairs]
-    features = featurise(examples, tokenizer, settings)
-    start, end = predict_logits(
-        OnnxModel(folder / file),
-        features,
-        batch_size=batch_size,
-        device="cpu",
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    allow_null = bool(getattr(config, "allow_no_answer", False))
-    return best_spans(start, end, features, examples, settings, allow_null=allow_null)

@@ -13,7 +13,7 @@ METRICS = {
     "heldout/mlm_loss": ("masked-LM loss, held-out text", "loss", 4, "nats"),
     "heldout/perplexity": ("perplexity, held-out text", "perplexity", 2, ""),
     **{
-        f"{part}/{key}": (f"{name}, {part} part", kind, 2, "%")
+        f"{part}/{key}": (f"{name}, {part} part", kind, 2, "" if key == "rmse" else "%")
         for part in ("dev", "test")
         for key, name, kind in (
             ("exact_match", "exact match", "exact_match"),
@@ -24,6 +24,14 @@ METRICS = {
             ("ece", "expected calibration error (lower is better)", None),  # the Hub has no such metric
             ("precision", "precision", "precision"),
             ("recall", "recall", "recall"),
+            ("micro_f1", "micro F1", "f1"),
+            ("spearman", "Spearman's correlation", "spearmanr"),
+            ("pearson", "Pearson's correlation", "pearsonr"),
+            ("r2", "explained variance (R²)", "r_squared"),
+            ("rmse", "root mean squared error (lower is better)", "rmse"),
+            ("has_answer_exact_match", "exact match, answerable questions", "exact_match"),
+            ("has_answer_f1", "F1, answerable questions", "f1"),
+            ("no_answer_accuracy", "accuracy, unanswerable questions", "accuracy"),
         )
     },
     "train/tokens": ("training tokens", None, 0, ""),

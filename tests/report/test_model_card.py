@@ -149,6 +149,20 @@ def test_the_calibration_error_is_lower_is_better_and_no_result_on_the_hub(manif
     assert "reliability" not in render_card(manifest(**changes))
 
 
+def test_every_figure_of_a_task_is_a_result_on_the_hub(manifest: Callable[..., Manifest]) -> None:
+    changes = {"stage": "finetune", "task": "scores", "recipe": {"type": "text-classification"}}
+    values = {"test/spearman": 80.0, "test/pearson": 81.0, "test/r2": 60.5, "test/rmse": 0.25}
+    card = render_card(manifest(**changes, metrics=values))
+    data = ModelCard(card, ignore_metadata_errors=False).data
+    results = {(one.metric_type, one.metric_value, one.dataset_name) for one in data.eval_results or []}
+    assert results == {
+        (kind, value, "medical, test part of the labelled data")
+        for kind, value in {"spearmanr": 80.0, "pearsonr": 81.0, "r_squared": 60.5, "rmse": 0.25}.items()
+    }
+    assert "| explained variance (R²), test part (%) |  | 60.50 |" in card
+    assert "| root mean squared error (lower is better), test part |  | 0.25 |" in card
+
+
 def test_the_code_in_the_card_runs(
     manifest: Callable[..., Manifest],
     tiny_model_folder: Path,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from domain_adapt.checkpoints import Checkpoint, CheckpointStore, read_manifest, verify
-from domain_adapt.checkpoints.manifest import SELF_HASH
+from domain_adapt.checkpoints import Checkpoint, CheckpointStore, Manifest, read_manifest, verify, write_manifest
 from domain_adapt.errors import DomainAdaptError
-from domain_adapt.fingerprint import fingerprint
 from domain_adapt.sharing import pull, push
 from domain_adapt.workspace import Workspace
 from tests.conftest import Project
@@ -53,9 +53,15 @@ def signed(files: dict[str, bytes], **changes: Any) -> None:
         for path, content in files.items()
         if path not in ("manifest.json", ".gitattributes")
     }
-    manifest.pop(SELF_HASH)
-    manifest[SELF_HASH] = fingerprint(manifest)
-    files["manifest.json"] = json.dumps(manifest).encode()
+    manifest.pop("sha256", None)  # of itself, which writing it anew puts in again
+    try:
+        valid = Manifest.model_validate(manifest)
+    except ValidationError:  # nobody could write that
+        files["manifest.json"] = json.dumps(manifest).encode()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_manifest(Path(folder), valid)
+        files["manifest.json"] = (Path(folder) / "manifest.json").read_bytes()
 
 
 def test_what_was_pushed_comes_back_byte_for_byte(
