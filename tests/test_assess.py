@@ -48,7 +48,7 @@ def test_a_base_without_an_lm_head_has_none(project, monkeypatch):
     monkeypatch.setattr(
         assessing, "resolve_base", lambda *args, **given: replace(resolve(*args, **given), has_lm_head=False)
     )
-    monkeypatch.setattr(assessing, "load_masked_lm", None)  # would fail
+    monkeypatch.setattr(assessing, "loss_on_texts", None)  # would fail
     found = assess("heart", workspace=project.workspace)
     assert found.figures.loss is None and found.verdict.reasons[3].value == "not measured"
 

@@ -150,6 +150,7 @@ def test_up_to_date_is_said_before_torch_would_be_imported(adapted):
 
 def test_import_is_light_and_gives_the_public_names(adapted):
     code = "import sys, domain_adapt; print(domain_adapt.__all__, 'torch' in sys.modules)"
-    assert python(adapted, code).strip().endswith("'adapt', 'finetune', 'finetune_multitask', 'load', 'resolve'] False")
+    names = "'adapt', 'compare', 'finetune', 'finetune_multitask', 'load', 'merge', 'resolve'] False"
+    assert python(adapted, code).strip().endswith(names)
     code = "import domain_adapt.adapt\nfrom domain_adapt import adapt, resolve\nprint(adapt.__name__, resolve('heart'))"
     assert python(adapted, code) == "adapt checkpoints/heart/v1\n"
