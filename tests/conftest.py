@@ -269,9 +269,18 @@ def adapted(_adapted_once: Path, tmp_path: Path) -> Project:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """``run(project, "adapt", ...)`` is the command line in this process; returns exit code, stdout and stderr."""
 
-    from domain_adapt import cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge, cli_questions
+    from domain_adapt import (
+        cli,
+        cli_checkpoints,
+        cli_compare,
+        cli_corpus,
+        cli_finetune,
+        cli_hub,
+        cli_merge,
+        cli_questions,
+    )
 
-    commands = (cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge, cli_questions)
+    commands = (cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_hub, cli_merge, cli_questions)
 
     def run(project: Project, *arguments: str) -> tuple[int, str, str]:
         monkeypatch.chdir(project.root)
