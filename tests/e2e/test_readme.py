@@ -14,7 +14,17 @@ from types import SimpleNamespace
 import pytest
 
 import domain_adapt
-from domain_adapt import cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge, cli_predict, cli_tune
+from domain_adapt import (
+    cli,
+    cli_checkpoints,
+    cli_compare,
+    cli_corpus,
+    cli_finetune,
+    cli_merge,
+    cli_predict,
+    cli_questions,
+    cli_tune,
+)
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,7 +40,17 @@ def called(monkeypatch):
     def record(name):
         return lambda *arguments, **options: calls.append((name, arguments, options)) or 1
 
-    for module in (cli, cli_checkpoints, cli_compare, cli_corpus, cli_finetune, cli_merge, cli_predict, cli_tune):
+    for module in (
+        cli,
+        cli_checkpoints,
+        cli_compare,
+        cli_corpus,
+        cli_finetune,
+        cli_merge,
+        cli_predict,
+        cli_questions,
+        cli_tune,
+    ):
         monkeypatch.setattr(module, "prepare_process", lambda: None)
     for module, name in (("adapt", "adapt"), ("seeds", "finetune"), ("tune", "tune"), ("predict", "predict_file")):
         __import__(f"domain_adapt.{module}")
@@ -55,6 +75,13 @@ def called(monkeypatch):
     monkeypatch.setattr(sys.modules["domain_adapt.assess"], "assess", lambda *a, **o: calls.append(a) or assessment)
     __import__("domain_adapt.merge")
     monkeypatch.setattr(sys.modules["domain_adapt.merge"], "merge", record("merge"))
+    __import__("domain_adapt.practise")
+    practice = SimpleNamespace(folder="")
+    for name, found in (("make_and_practise", (practice, None)), ("make_practice", practice)):
+        monkeypatch.setattr(
+            sys.modules["domain_adapt.practise"], name, lambda *a, _found=found, **o: calls.append((a, o)) or _found
+        )
+    monkeypatch.setattr(cli_questions, "_show", lambda *a: None)
     comparison = SimpleNamespace(tasks=[], contrasts=[])
     __import__("domain_adapt.compare")
     monkeypatch.setattr(
