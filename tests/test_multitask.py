@@ -71,6 +71,7 @@ def test_a_stock_checkpoint_for_each_task_and_the_encoder(two, caplog):
     metrics = found["terms"].manifest.metrics
     assert metrics["dev/f1"] == 100.0 and "test/f1" in metrics
     assert found["encoder"].manifest.metrics["dev/terms_f1"] == 100.0
+    assert verify(found["encoder"], deep=True) == []
     for one in found.values():
         corpus = one.manifest.corpus
         assert [source["name"] for source in corpus["sources"]] == ["qa data of heart", "terms data of heart"]
