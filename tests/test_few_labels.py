@@ -9,7 +9,11 @@ from transformers import AutoModelForQuestionAnswering
 
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.finetune import finetune
+from domain_adapt.labelled import load_data
 from domain_adapt.predict import QuestionAnswerer
+from domain_adapt.recipes import load_task
+from domain_adapt.tasks import task_type
+from tests.conftest import make_questions, write_jsonl
 
 
 def weights(checkpoint):
@@ -34,6 +38,18 @@ def test_every_fold_holds_out_other_examples_of_train_and_dev_together(adapted, 
         sizes.append((found.corpus["statistics"]["train_examples"], found.corpus["statistics"]["dev_examples"]))
     assert [train + dev for train, dev in sizes] == [84] * 3 and sum(dev for _, dev in sizes) == 84
     assert "fold 2 of 3: its examples are the dev part" in caplog.text
+
+
+@pytest.mark.parametrize(("articles", "together"), [(12, True), (11, False)])
+def test_folds_keep_articles_together_where_there_are_four_a_fold(adapted, tmp_path, articles, together):
+    rows = [
+        question | {"title": f"article {number % articles}"} for number, question in enumerate(make_questions(60, 0))
+    ]
+    recipe = load_task("qa", overrides=["finetune.folds=3"], workspace=adapted.workspace)
+    data = load_data(recipe, task_type(recipe.values.type), None, [write_jsonl(tmp_path / "train.jsonl", rows)], [])
+    train, dev = ({one.title for one in part.examples} for part in (data.train, data.dev))
+    assert train | dev == {f"article {number}" for number in range(articles)}
+    assert (not train & dev) == together
 
 
 @pytest.mark.parametrize("keys", [["folds=1"], ["folds=3", "fold=3"]])

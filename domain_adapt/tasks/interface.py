@@ -81,6 +81,9 @@ class TaskType(Protocol):
     def group(self, example: Any) -> str:
         """Returns the text that an example is about: all examples on it go to the same part of the data."""
 
+    def document(self, example: Any) -> str:
+        """Returns the name of the document that the text is from, "" where the data does not say."""
+
     def featurise(self, examples: Sequence[Any], tokenizer: Any, settings: Any) -> Any:
         """Returns the token rows of the examples."""
 

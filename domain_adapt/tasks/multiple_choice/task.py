@@ -60,6 +60,10 @@ class MultipleChoice:
         """Returns the context, or the question where there is none."""
         return example.context if example.context.strip() else example.question
 
+    def document(self, example: Example) -> str:
+        """Returns "": the data does not say."""
+        return ""
+
     def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: MultipleChoiceSettings) -> Features:
         """Returns one row a choice."""
         from domain_adapt.tasks.multiple_choice.features import featurise

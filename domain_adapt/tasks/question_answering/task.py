@@ -54,6 +54,10 @@ class QuestionAnswering:
         """Returns the context."""
         return example.context
 
+    def document(self, example: Example) -> str:
+        """Returns the title."""
+        return example.title
+
     def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: QuestionAnsweringSettings) -> Features:
         """Returns the windows of question and context."""
         from domain_adapt.tasks.question_answering.windows import featurise

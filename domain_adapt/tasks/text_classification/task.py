@@ -76,6 +76,10 @@ class TextClassification:
         """Returns the text."""
         return example.text
 
+    def document(self, example: Example) -> str:
+        """Returns "": the data does not say."""
+        return ""
+
     def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: Settings) -> Features:
         """Returns one row a text."""
         from domain_adapt.tasks.text_classification.features import featurise

@@ -68,6 +68,10 @@ class TokenClassification:
         """Returns the text."""
         return example.text
 
+    def document(self, example: Example) -> str:
+        """Returns "": the data does not say."""
+        return ""
+
     def featurise(self, examples: Sequence[Example], tokenizer: Any, settings: Settings) -> Features:
         """Returns the rows of the texts."""
         from domain_adapt.tasks.token_classification.features import featurise
