@@ -14,7 +14,7 @@ from domain_adapt.cli_corpus import corpus_app
 from domain_adapt.cli_data import data_app
 from domain_adapt.cli_finetune import finetune_command
 from domain_adapt.cli_hub import export_command, pull_command, push_command
-from domain_adapt.cli_merge import ManyWeights, merge_command
+from domain_adapt.cli_merge import merge_command
 from domain_adapt.cli_options import (
     BaseOption,
     Force,
@@ -26,6 +26,7 @@ from domain_adapt.cli_predict import predict_command
 from domain_adapt.cli_process import prepare_process
 from domain_adapt.cli_questions import questions_command
 from domain_adapt.cli_tune import tune_command
+from domain_adapt.cli_variadic import ManyCheckpoints, ManyWeights
 from domain_adapt.errors import DomainAdaptError, EndedElsewhere, Stopped
 from domain_adapt.training.ranks import is_main
 
@@ -96,7 +97,7 @@ def adapt_command(
 
 app.command("finetune")(finetune_command)
 app.command("tune")(tune_command)
-app.command("compare")(compare_command)
+app.command("compare", cls=ManyCheckpoints)(compare_command)
 app.command("merge", cls=ManyWeights)(merge_command)
 app.command("predict")(predict_command)
 app.command("questions")(questions_command)

@@ -27,8 +27,9 @@ def compare_command(
         typer.Option(
             "--checkpoints",
             "--from",
-            help="a starting point (may be repeated, or several after commas), the first is what the others are "
-            "compared with; default: base and the checkpoint adapted last",
+            metavar="A B...",
+            help="starting points, after spaces or commas; the first is what the others are compared with; "
+            "default: base and the checkpoint adapted last",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(help="fine-tunings of each, from the recipe's seed on; more show more")] = 3,

@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from domain_adapt.cli_options import LabelDomain, Overrides
 from domain_adapt.cli_process import prepare_process
 from domain_adapt.errors import DomainAdaptError
-
-
-class ManyWeights(TyperCommand):
-    """Takes ``--weights 0.7 0.3`` for ``--weights 0.7 --weights 0.3``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Returns what is left after parsing."""
-        return super().parse_args(ctx, spread_weights(args))
-
-
-def spread_weights(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments with ``--weights`` in front of each of the numbers that follow it."""
-    spread: list[str] = []
-    inside = False
-    for argument in arguments:
-        if inside and spread[-1] != "--weights" and _is_number(argument):
-            spread.append("--weights")
-        elif not (inside and spread[-1] == "--weights"):
-            inside = argument == "--weights" or argument.startswith("--weights=")
-        spread.append(argument)
-    return spread
-
-
-def _is_number(text: str) -> bool:
-    with suppress(ValueError):
-        float(text)
-        return True
-    return False
 
 
 def merge_command(

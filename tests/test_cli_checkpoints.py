@@ -8,7 +8,8 @@ import typer
 from domain_adapt import adapt, cli_checkpoints, cli_merge
 from domain_adapt.checkpoints import CheckpointStore
 from domain_adapt.cli_checkpoints import checkpoints_app
-from domain_adapt.cli_merge import ManyWeights, merge_command, spread_weights
+from domain_adapt.cli_merge import merge_command
+from domain_adapt.cli_variadic import ManyWeights
 from domain_adapt.errors import DomainAdaptError
 from domain_adapt.workspace import Workspace
 
@@ -162,18 +163,3 @@ def test_a_checkpoint_that_is_not_reproduced_is_exit_code_2(call, adapted):
     assert code == 2 and "heart@v1 is not reproduced" in shown and "other data: its content hash differs" in shown
     assert "relative distance of the weights, largest of all layers: " in shown
     assert json.loads(call(adapted, "checkpoints", "reproduce", "heart", "--json")[1])["same"] is False
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (["a", "b", "--weights", "0.7", "0.3"], ["a", "b", "--weights", "0.7", "--weights", "0.3"]),
-        (["--weights", "0.7", "0.3", "a", "b"], ["--weights", "0.7", "--weights", "0.3", "a", "b"]),
-        (["--weights=0.7", "0.3", "--name", "x"], ["--weights=0.7", "--weights", "0.3", "--name", "x"]),
-        (["a", "1", "--name", "2"], ["a", "1", "--name", "2"]),
-        (["--weights", "1", "--name", "2"], ["--weights", "1", "--name", "2"]),
-        (["--weights", "0.5", "--weights", "0.5", "a"], ["--weights", "0.5", "--weights", "0.5", "a"]),
-    ],
-)
-def test_weights_may_follow_each_other(given, expected):
-    assert spread_weights(given) == expected
